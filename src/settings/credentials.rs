@@ -4,8 +4,8 @@
 //! |---|---|---|
 //! | header in code or in the environment | never: it is constant | the items have failed |
 //! | [`HeaderSource::from_fn`], [`from_file`](HeaderSource::from_file) | for each request | fetched again at once, then later |
-//! | [`HeaderSource::from_token`] | when its time is over | fetched again at once, then later |
-//! | signer | for each request, behind all headers | signed again later |
+//! | [`HeaderSource::from_token`] | when its time is over | fetched again at once, then after a growing pause |
+//! | signer | for each request, behind all headers | signed again at once, then later |
 //!
 //! All of them run on a thread beside the I/O thread, with a limit in time: a source that hangs delays its own requests
 //! only.
@@ -36,7 +36,8 @@ type Sign = dyn Fn(&mut Request<Bytes>) -> Result<(), BoxError> + Send + Sync;
 /// fails, panics or does not return within the timeout of an export (10 seconds at most), the export is tried again
 /// later; the reason is logged. If the receiver refuses the credentials (401 or 403, `UNAUTHENTICATED` or
 /// `PERMISSION_DENIED`), the source is called again at once; if they are refused again, the export is tried again
-/// later.
+/// later. While new values are refused as well, the source of a token that is still valid is called after 1 second at
+/// the earliest, then after 2, and so on, up to once a minute.
 ///
 /// The value is a secret: it appears in no log line, no error and no `Debug` output.
 ///
@@ -100,7 +101,8 @@ impl HeaderSource {
 
     /// Creates a source from a file. It is read for each request, so that a file that was replaced or rewritten counts
     /// from then on. White space at its end is not part of the value. While the file cannot be read, or is empty,
-    /// the value that was read last stays in use. At most 64 KiB.
+    /// the value that was read last stays in use; if the receiver refuses that, the log line says why the file cannot
+    /// be read. At most 64 KiB.
     ///
     /// ```
     /// use telemetry_bootstrap::HeaderSource;
@@ -115,7 +117,10 @@ impl HeaderSource {
             let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
             match (read(&path), &*last) {
                 (Ok(value), _) => Ok(HeaderToken::new(last.insert(value).clone())),
-                (Err(_), Some(value)) => Ok(HeaderToken::new(String::clone(value))),
+                (Err(error), Some(value)) => {
+                    let outdated = Some(error.to_string());
+                    Ok(HeaderToken { outdated, ..HeaderToken::new(String::clone(value)) })
+                }
                 (Err(error), None) => Err(error),
             }
         });
@@ -146,8 +151,8 @@ impl HeaderSource {
     ///
     /// That of the closure, or of the file. The caller tries the export again later.
     pub(crate) fn fetch(&self) -> Result<HeaderToken, BoxError> {
-        let HeaderToken { value, valid_for } = (self.fetch)()?;
-        Ok(HeaderToken { value: format!("{}{value}", self.prefix), valid_for })
+        let token = (self.fetch)()?;
+        Ok(HeaderToken { value: format!("{}{}", self.prefix, token.value), ..token })
     }
 
     /// Returns the file that is read, if it is one.
@@ -206,12 +211,14 @@ pub struct HeaderToken {
     pub(crate) value: String,
     /// How long the value is used again without fetching. Zero: for one request.
     pub(crate) valid_for: Duration,
+    /// Why this is an earlier value: the source has none any more. `None` for one that it has just returned.
+    pub(crate) outdated: Option<String>,
 }
 
 impl HeaderToken {
     /// Creates a value that is used for one request.
     pub fn new(value: impl Into<String>) -> Self {
-        Self { value: value.into(), valid_for: Duration::ZERO }
+        Self { value: value.into(), valid_for: Duration::ZERO, outdated: None }
     }
 
     /// Sets how long the value is used before the next one is fetched. Choose a shorter time than that after which the

@@ -13,7 +13,8 @@
 //! A value is kept for as long as its source says, counted from its return. If no request waits for a call any more, the
 //! next request uses the value if it is still valid, or, without a time of validity, if it is not older than
 //! [`MAX_UNUSED`]; it does not use a failure. A refusal ends that early, once for each value: the next request
-//! gets a new one.
+//! gets a new one. If that is refused too, it is kept for a pause that grows with each refusal ([`Renewals`]): no token
+//! helps where a permission is missing.
 //!
 //! | a source | the request |
 //! |---|---|
@@ -21,10 +22,11 @@
 //! | fails, panics, or returns what no header can hold | waits: it is retried after a pause |
 //! | does not return within the limit | the same; the call goes on |
 //! | returns a value that the receiver refuses | is sent once more with a new value, and then retried after a pause |
+//! | returns an earlier value, because its file cannot be read | is sent with it; a refusal is logged with the reason |
 //!
 //! Values are marked as sensitive: they are in no log line, and HTTP/2 does not keep them in its tables.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -46,6 +48,16 @@ pub(super) struct Credentials {
     sources: Vec<(HeaderName, Arc<Source>)>,
     /// Called last, with all other headers in place. It signs the body as well.
     signer: Option<Signer>,
+    /// When refused values may be replaced.
+    renewals: std::sync::Mutex<Renewals>,
+}
+
+/// A request with its credentials.
+pub(super) struct Authorized {
+    /// With all headers.
+    pub(super) request: Request<RequestBody>,
+    /// Why a value in it is an earlier one, for the message if the receiver refuses it. Without secrets.
+    pub(super) outdated: Option<String>,
 }
 
 impl Credentials {
@@ -53,7 +65,8 @@ impl Credentials {
     /// value.
     pub(super) fn new(settings: &settings::Credentials, known: &mut Vec<Arc<Source>>) -> Self {
         let sources = settings.sources.iter().map(|(name, source)| (name.clone(), shared(source, known)));
-        Self { sources: sources.collect(), signer: settings.signer.clone().map(Signer::new) }
+        let signer = settings.signer.clone().map(Signer::new);
+        Self { sources: sources.collect(), signer, renewals: std::sync::Mutex::default() }
     }
 
     /// Returns `true` if requests are sent as they are.
@@ -73,26 +86,98 @@ impl Credentials {
         &self,
         mut request: Request<RequestBody>,
         limit: Duration,
-    ) -> Result<Request<RequestBody>, Failure> {
+    ) -> Result<Authorized, Failure> {
         let limit = limit.min(MAX_WAIT);
+        let mut outdated = None;
         let failed =
             |what: String, reason: String| Failure::new(Cause::CredentialSource, format!("{what} {reason}"));
         for (name, source) in &self.sources {
             let value = source.value(limit).await;
-            let value = value.map_err(|reason| failed(format!("the source of the header {name}"), reason))?;
-            request.headers_mut().insert(name, value);
+            let what = || format!("the source of the header {name}");
+            let value = value.map_err(|reason| failed(what(), reason))?;
+            request.headers_mut().insert(name, value.header);
+            let reason = value.outdated.map(|reason| format!("{} {reason}; the last value was used", what()));
+            outdated = outdated.or(reason);
         }
-        let Some(signer) = &self.signer else { return Ok(request) };
+        let Some(signer) = &self.signer else { return Ok(Authorized { request, outdated }) };
         let request = request.map(RequestBody::into_bytes);
         let signed = signer.sign(request, limit).await;
         let signed = signed.map_err(|reason| failed("the signer of requests".to_owned(), reason))?;
-        Ok(signed.map(|body| RequestBody::new(Bytes::new(), body)))
+        let request = signed.map(|body| RequestBody::new(Bytes::new(), body));
+        Ok(Authorized { request, outdated })
     }
 
-    /// Discards what a request carried that was complete at this time: the receiver has refused it.
-    pub(super) fn refused(&self, made: Instant) {
-        self.sources.iter().for_each(|(_, source)| source.refused(made));
+    /// Discards what a request carried that was complete at this time, because the receiver has refused it, unless it is
+    /// too early for another value. Returns `true` if the next request has other credentials.
+    pub(super) fn refused(&self, made: Instant) -> bool {
+        let mut renewals = self.renewals();
+        let now = Instant::now();
+        let may_renew = renewals.is_due(now);
+        let (mut has_discarded, mut has_others) = (false, false);
+        for (_, source) in &self.sources {
+            let refused = source.refused(made, may_renew);
+            has_discarded |= refused == RefusedValue::Discarded;
+            has_others |= refused != RefusedValue::Kept;
+        }
+        if self.sources.is_empty() {
+            (has_discarded, has_others) = (may_renew, may_renew);
+        }
+        if has_discarded {
+            renewals.renewed(now);
+        }
+        has_others
     }
+
+    /// Records that the receiver has taken a request: the next value that it refuses is replaced at once.
+    pub(super) fn accepted(&self) {
+        *self.renewals() = Renewals::default();
+    }
+
+    fn renewals(&self) -> std::sync::MutexGuard<'_, Renewals> {
+        self.renewals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// When a value that was refused may be replaced by a new one.
+///
+/// The first time at once, and then after a pause that doubles from [`MIN_RENEWAL`] to [`MAX_RENEWAL`], until a request
+/// is accepted. Each destination has its own: one that another destination accepts must not be fetched for each refusal.
+#[derive(Default)]
+struct Renewals {
+    /// `None` until a value was replaced.
+    last: Option<Renewal>,
+}
+
+/// The last replacement of a value.
+struct Renewal {
+    /// When it was.
+    at: Instant,
+    /// The time until the next one.
+    pause: Duration,
+}
+
+impl Renewals {
+    /// Returns `true` if a refused value may be replaced.
+    fn is_due(&self, now: Instant) -> bool {
+        self.last.as_ref().is_none_or(|last| now.saturating_duration_since(last.at) >= last.pause)
+    }
+
+    /// Records a replacement.
+    fn renewed(&mut self, now: Instant) {
+        let pause = self.last.as_ref().map_or(MIN_RENEWAL, |last| (last.pause * 2).min(MAX_RENEWAL));
+        self.last = Some(Renewal { at: now, pause });
+    }
+}
+
+/// What becomes of a value that was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum RefusedValue {
+    /// It is used again.
+    Kept,
+    /// The next request gets a new one.
+    Discarded,
+    /// There is a later one, or one is on its way.
+    Replaced,
 }
 
 /// Returns the state of a source, which all destinations that use it share.
@@ -124,17 +209,26 @@ struct SourceState {
 
 impl SourceState {
     /// Keeps what a source has returned, and returns the value.
-    fn keep(&mut self, fetched: Fetched) -> HeaderValue {
+    fn keep(&mut self, fetched: Fetched) -> Value {
         let value = fetched.value.clone();
         self.current = Some(fetched);
         value
     }
 }
 
+/// The value of a header.
+#[derive(Clone, Debug)]
+struct Value {
+    /// Marked as sensitive.
+    header: HeaderValue,
+    /// Why it is an earlier one. Without secrets.
+    outdated: Option<String>,
+}
+
 /// A value that a source has returned.
 struct Fetched {
-    /// The header's value, marked as sensitive.
-    value: HeaderValue,
+    /// The value.
+    value: Value,
     /// When it was returned.
     at: Instant,
     /// When the source must be called again.
@@ -149,9 +243,10 @@ impl Fetched {
     /// The reason as text, if the source has failed, or has returned what no header can hold.
     fn now(token: Result<HeaderToken, BoxError>) -> Result<Self, String> {
         let token = token.map_err(|error| failed(&error))?;
-        let mut value = settings::printable_header_value(&token.value)
+        let mut header = settings::printable_header_value(&token.value)
             .ok_or_else(|| "returned a value that is not printable ASCII".to_owned())?;
-        value.set_sensitive(true);
+        header.set_sensitive(true);
+        let value = Value { header, outdated: token.outdated.map(|reason| failed(&reason.into())) };
         let at = Instant::now();
         Ok(Self { value, at, valid_until: at + token.valid_for.min(settings::YEAR) })
     }
@@ -173,13 +268,13 @@ impl Source {
     /// # Errors
     ///
     /// The reason as text, if the source fails, panics, or does not return within `limit`.
-    async fn value(&self, limit: Duration) -> Result<HeaderValue, String> {
+    async fn value(&self, limit: Duration) -> Result<Value, String> {
         timeout(limit, self.fetch()).await.unwrap_or_else(|_| Err(not_answered(limit)))
     }
 
     /// Returns the kept value, or calls the source. Dropping the future at any time leaves the call running for the
     /// next request.
-    async fn fetch(&self) -> Result<HeaderValue, String> {
+    async fn fetch(&self) -> Result<Value, String> {
         let mut state = self.state.lock().await;
         if let Some(current) = state.current.as_ref().filter(|current| current.is_valid()) {
             return Ok(current.value.clone());
@@ -200,14 +295,19 @@ impl Source {
         Ok(state.keep(fetched))
     }
 
-    /// Discards a value that a receiver has refused, so that the next request gets a new one.
-    fn refused(&self, made: Instant) {
+    /// Discards a value that a receiver has refused, if `may_renew` is `true`, so that the next request gets a new one.
+    fn refused(&self, made: Instant, may_renew: bool) -> RefusedValue {
         // While it is locked, a new value is on its way.
-        let Ok(mut state) = self.state.try_lock() else { return };
+        let Ok(mut state) = self.state.try_lock() else { return RefusedValue::Replaced };
         // What was fetched later has not been tried yet.
-        if state.current.as_ref().is_some_and(|current| current.at <= made) {
-            state.current = None;
+        if state.current.as_ref().is_none_or(|current| current.at > made) {
+            return RefusedValue::Replaced;
         }
+        if !may_renew {
+            return RefusedValue::Kept;
+        }
+        state.current = None;
+        RefusedValue::Discarded
     }
 }
 
@@ -274,6 +374,10 @@ const MAX_WAIT: Duration = Duration::from_secs(10);
 /// The longest time that a value without a time of validity may wait for a request. Otherwise a source that always takes
 /// longer than the limit would serve none.
 const MAX_UNUSED: Duration = Duration::from_secs(30);
+/// The shortest time from the first replacement of a refused value to the next.
+const MIN_RENEWAL: Duration = Duration::from_secs(1);
+/// The longest.
+const MAX_RENEWAL: Duration = Duration::from_secs(60);
 /// The most calls of a signer at once: as many as there are requests of one signal in flight.
 const MAX_SIGNING: usize = 8;
 

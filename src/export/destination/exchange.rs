@@ -1,8 +1,7 @@
 //! One HTTP request and its answer, for both protocols.
 //!
 //! The head decides first: a request with an error status needs no body. Answers are bounded in size, because a wrong
-//! address can lead to any page. The time limit is the caller's: dropping the future of [`exchange`] resets the stream,
-//! or closes the connection for HTTP/1.
+//! address can lead to any page. Dropping a future resets the stream, or closes the connection for HTTP/1.
 //!
 //! | status | cause | outcome |
 //! |---|---|---|
@@ -16,7 +15,7 @@
 //! | 502, 503, 504 | unavailable | retry |
 //! | other | refused | refused |
 
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,10 +23,12 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, Request, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::time::timeout;
+use tokio::sync::watch;
+use tokio::time::error::Elapsed;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::connection::Generation;
 use super::outcome::{Cause, Failure};
@@ -61,21 +62,46 @@ impl Answer {
     }
 }
 
-/// Sends a request on a connection, and reads the answer.
+/// How long one try may take.
+#[derive(Clone)]
+pub(in crate::export) struct TryLimit {
+    /// From the request to the end of its answer. The time to connect comes on top if it takes longer.
+    pub(in crate::export) timeout: Duration,
+    /// The deadline of the shutdown, once there is one: what is not needed is no longer waited for.
+    pub(in crate::export) shutdown: watch::Receiver<Option<Instant>>,
+}
+
+/// Sends a request on a connection, and returns the answer as soon as its head is there.
 ///
 /// # Errors
 ///
-/// A [`Failure`] if there is no connection, or if it breaks before the status is known.
-///
-/// The head decides, but for a success of gRPC, whose status is in the trailers. A body that breaks, or that has not ended
-/// [`MAX_BODY_WAIT`] after the head, is then no failure of its own.
-pub(super) async fn exchange(
+/// A [`Failure`] if there is no connection, or if it breaks before the head has come.
+pub(super) async fn response(
     on: &Generation,
     request: Request<RequestBody>,
-    protocol: Protocol,
-) -> Result<Answer, Failure> {
+) -> Result<Response<Incoming>, Failure> {
     let response = on.client.request(request).await.map_err(|error| on.explain(&error))?;
     on.record_response();
+    Ok(response)
+}
+
+/// Reads the rest of an answer. `left` is what is left of the try's time, which a success gets, but not less than
+/// [`MIN_BODY_WAIT`].
+///
+/// # Errors
+///
+/// Of gRPC: [`Elapsed`] if the trailers have not come in time, and a [`Failure`] if the connection breaks before.
+///
+/// The head decides, but for a success of gRPC, whose status is in the trailers. A body that breaks, or that has not ended
+/// in time, is then no failure of its own.
+pub(super) async fn read_answer(
+    on: &Generation,
+    response: Response<Incoming>,
+    protocol: Protocol,
+    left: Duration,
+    shutdown: watch::Receiver<Option<Instant>>,
+) -> Result<Result<Answer, Failure>, Elapsed> {
+    let left = left.max(MIN_BODY_WAIT);
     let (head, mut body) = response.into_parts();
     let mut answer = Answer {
         status: head.status,
@@ -87,13 +113,39 @@ pub(super) async fn exchange(
     let mut content = BytesMut::new();
     let rest = read_body(&mut body, &mut answer, &mut content);
     if answer_needs_trailers(protocol, head.status) {
-        rest.await.map_err(|error| on.explain(&error))?;
-    } else if !matches!(timeout(MAX_BODY_WAIT, rest).await, Ok(Ok(()))) && head.status.is_success() {
-        // A part of a message says nothing.
-        content.clear();
+        if let Err(error) = timeout(left, rest).await? {
+            return Ok(Err(on.explain(&error)));
+        }
+    } else if !head.status.is_success() {
+        let _ = timeout(MIN_BODY_WAIT, rest).await;
+    } else {
+        let is_read = tokio::select! {
+            biased;
+            read = rest => read.is_ok(),
+            () = body_wait(left, shutdown) => false,
+        };
+        if !is_read {
+            // A part of a message says nothing.
+            content.clear();
+        }
     }
     answer.body = content.freeze();
-    Ok(answer)
+    Ok(Ok(answer))
+}
+
+/// Resolves when the body of a success, which says what was rejected, is no longer waited for. That is after `left`, and
+/// during the shutdown after [`MIN_BODY_WAIT`], or before its deadline.
+async fn body_wait(left: Duration, mut shutdown: watch::Receiver<Option<Instant>>) {
+    let ending = async {
+        let deadline = shutdown.wait_for(Option::is_some).await.ok().and_then(|deadline| *deadline);
+        match deadline {
+            Some(deadline) => {
+                sleep((deadline.saturating_duration_since(Instant::now()) / 2).min(MIN_BODY_WAIT)).await;
+            }
+            None => pending().await,
+        }
+    };
+    let _ = timeout(left, ending).await;
 }
 
 /// Returns `true` if the head alone does not tell what became of a request.
@@ -233,8 +285,8 @@ pub(super) fn is_about_size(message: &str) -> bool {
     sizes.iter().any(|words| message.contains(words))
 }
 
-/// The time that the rest of an answer gets, once its head has decided.
-const MAX_BODY_WAIT: Duration = Duration::from_secs(1);
+/// The time that the rest of an answer gets at least. That of an error, whose head has decided, gets no more.
+const MIN_BODY_WAIT: Duration = Duration::from_secs(1);
 /// The longest body that is read: 4 MiB, the limit that the specification advises.
 const MAX_ANSWER_BYTES: usize = 4 << 20;
 /// The part of a page that is searched for text, in bytes.

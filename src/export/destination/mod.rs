@@ -62,6 +62,7 @@ mod tls;
 pub(super) use compression::gzip;
 pub(super) use connection::Connections;
 pub(crate) use console::DELAY as CONSOLE_DELAY;
+pub(super) use exchange::TryLimit;
 pub(crate) use hints::hints;
 pub(super) use outcome::{Cause, Failure, Outcome};
 #[cfg(feature = "tls")]
@@ -144,19 +145,19 @@ impl Destination {
 
     /// Sends one request; see [`otlp::Destination::send`].
     ///
-    /// `request` is protobuf and `timeout` the limit for this try. `hedge_after` has no effect on outputs.
+    /// `request` is protobuf. `hedge_after` has no effect on outputs.
     /// `is_unanswered` is shared with the worker.
     pub(super) async fn send(
         &self,
         request: Bytes,
-        timeout: Duration,
+        limit: TryLimit,
         hedge_after: impl Future<Output = ()>,
         is_unanswered: Arc<AtomicBool>,
     ) -> Outcome {
         match self {
-            Self::Otlp(otlp) => otlp.send(request, timeout, hedge_after, is_unanswered).await,
-            Self::Output(lines) => lines.send(request, timeout, is_unanswered).await,
-            Self::Console(console) => console.send(request, timeout, is_unanswered).await,
+            Self::Otlp(otlp) => otlp.send(request, limit, hedge_after, is_unanswered).await,
+            Self::Output(lines) => lines.send(request, limit.timeout, is_unanswered).await,
+            Self::Console(console) => console.send(request, limit.timeout, is_unanswered).await,
         }
     }
 

@@ -6,7 +6,8 @@
 //! - the peer speaks the other protocol, and the settings leave the choice open: the protocol is switched;
 //! - the peer has closed the connection in an orderly way, as servers do when they end;
 //! - a connection of HTTP/1 that had carried answers was closed, as servers do with those that are idle or old;
-//! - the credentials were refused: they may have expired, so new ones are requested from their source, once.
+//! - the credentials were refused: they may have expired, so new ones are requested from their source, once, unless new
+//!   ones were refused shortly before.
 //!
 //! Everything else is an [`Outcome`], on which the worker decides.
 //!
@@ -45,8 +46,8 @@ use tokio::time::Instant;
 use super::compression::{Encoded, compressed};
 use super::connection::{Connection, Connections, Generation, Http};
 use super::connector::CONNECT_TIMEOUT;
-use super::credentials::Credentials;
-use super::exchange::{RequestBody, exchange};
+use super::credentials::{Authorized, Credentials};
+use super::exchange::{RequestBody, TryLimit, read_answer, response};
 use super::outcome::{Cause, Failure, Outcome};
 use super::request_secrets::RequestSecrets;
 use super::{otlp_grpc, otlp_http};
@@ -130,11 +131,12 @@ impl Destination {
     pub(in crate::export) async fn send(
         &self,
         request: Bytes,
-        timeout: Duration,
+        limit: TryLimit,
         hedge_after: impl Future<Output = ()>,
         is_unanswered: Arc<AtomicBool>,
     ) -> Outcome {
-        let sending = AssertUnwindSafe(self.send_any(request, timeout, hedge_after, &is_unanswered));
+        let sending = self.send_any(request, limit, hedge_after, &is_unanswered);
+        let sending = AssertUnwindSafe(sending);
         let sending = sending.catch_unwind();
         sending.await.unwrap_or_else(|panic| {
             discard(panic);
@@ -149,7 +151,7 @@ impl Destination {
     async fn send_any(
         &self,
         request: Bytes,
-        timeout: Duration,
+        limit: TryLimit,
         hedge_after: impl Future<Output = ()>,
         is_unanswered: &Arc<AtomicBool>,
     ) -> Outcome {
@@ -164,12 +166,16 @@ impl Destination {
                 Ok(body) => body,
                 Err(failure) => return Outcome::TooLarge(failure),
             };
-            let outcome = self.send_by(protocol, body, timeout, hedge_after.as_mut(), is_unanswered).await;
+            let sending = self.send_by(protocol, body, &limit, hedge_after.as_mut(), is_unanswered);
+            let outcome = sending.await;
             if outcome.is_answer() {
                 is_unanswered.store(was_unanswered, Ordering::Relaxed);
             }
             match &outcome {
-                Outcome::Delivered { .. } => self.prove(protocol),
+                Outcome::Delivered { .. } => {
+                    self.prove(protocol);
+                    self.credentials.accepted();
+                }
                 other if !has_switched && self.should_switch(protocol, other) => {
                     has_switched = true;
                     self.switch(protocol);
@@ -296,14 +302,14 @@ impl Destination {
         &self,
         protocol: Protocol,
         body: Encoded,
-        timeout: Duration,
+        limit: &TryLimit,
         hedge_after: Pin<&mut impl Future<Output = ()>>,
         is_unanswered: &Arc<AtomicBool>,
     ) -> Outcome {
         let connection = self.connection(protocol);
         let on = |generation: Generation| {
             let body = body.clone();
-            async move { self.send_on(protocol, connection, &generation, body, timeout, is_unanswered).await }
+            async move { self.send_on(protocol, connection, &generation, body, limit, is_unanswered).await }
         };
         let current = connection.current();
         let responses = current.responses();
@@ -329,16 +335,18 @@ impl Destination {
         connection: &Connection,
         current: &Generation,
         body: Encoded,
-        timeout: Duration,
+        limit: &TryLimit,
         is_unanswered: &Arc<AtomicBool>,
     ) -> Outcome {
+        let TryLimit { timeout, shutdown } = limit.clone();
         let mut request = match self.http_request(protocol, body) {
             Ok(request) => request,
             Err(error) => return Outcome::Refused(Failure::new(Cause::Unexpected, error.to_string())),
         };
+        let mut outdated = None;
         if !self.credentials.is_empty() {
-            request = match self.credentials.add_to(request, timeout).await {
-                Ok(request) => request,
+            Authorized { request, outdated } = match self.credentials.add_to(request, timeout).await {
+                Ok(authorized) => authorized,
                 Err(failure) => return Outcome::Retry(failure),
             };
         }
@@ -354,11 +362,19 @@ impl Destination {
         let secrets = RequestSecrets::new(&request, self.settings.target.proxy.as_ref());
         let request =
             request.map(|body| body.reporting_to([Arc::clone(&sent_flag), Arc::clone(is_unanswered)]));
-        let mut exchange = pin!(exchange(current, request, protocol));
-        let answer = match tokio::time::timeout(timeout, exchange.as_mut()).await {
+        let mut responding = pin!(response(current, request));
+        let response = match tokio::time::timeout(timeout, responding.as_mut()).await {
             // Connecting has a limit of its own. If it took longer than a request may, no request would ever be sent.
-            Err(_) if !is_sent() => tokio::time::timeout(CONNECT_TIMEOUT, exchange).await,
-            answer => answer,
+            Err(_) if !is_sent() => tokio::time::timeout(CONNECT_TIMEOUT, responding).await,
+            response => response,
+        };
+        let answer = match response {
+            Ok(Ok(response)) => {
+                let left = timeout.saturating_sub(made.elapsed());
+                read_answer(current, response, protocol, left, shutdown).await
+            }
+            Ok(Err(failure)) => Ok(Err(failure)),
+            Err(elapsed) => Err(elapsed),
         };
         let outcome = match answer {
             Ok(Ok(answer)) if protocol == Protocol::Grpc => {
@@ -385,13 +401,25 @@ impl Destination {
         if outcome.failure().is_some_and(|failure| failure.cause.needs_new_connection()) {
             connection.replace(current);
         }
-        if outcome.failure().is_some_and(|failure| failure.cause == Cause::Unauthenticated) {
-            self.credentials.refused(made);
-        }
+        let is_unauthenticated =
+            outcome.failure().is_some_and(|failure| failure.cause == Cause::Unauthenticated);
+        let outcome = match outcome {
+            // The same credentials would be refused again at once.
+            Outcome::Refused(failure)
+                if is_unauthenticated && !self.credentials.is_empty() && !self.credentials.refused(made) =>
+            {
+                Outcome::Retry(failure)
+            }
+            outcome => outcome,
+        };
         let is_answer = outcome.is_answer();
         let outcome = outcome
             .of_request_sent(is_sent())
             .map_text(|text| if is_answer { secrets.redact_answer(text) } else { secrets.redact(text) });
+        let outcome = match outdated.filter(|_| is_unauthenticated) {
+            Some(reason) => outcome.with_context(|| reason),
+            None => outcome,
+        };
         // The answer may be the proxy's own.
         match proxy.filter(|_| outcome.is_answer()) {
             Some(proxy) => outcome.with_context(|| format!("through the proxy {proxy}")),

@@ -380,7 +380,8 @@ async fn hedge_that_has_fired_is_not_polled_again() {
     let destination = super::otlp::Destination::new(Signal::Traces, settings, &mut connections, &diagnostics);
     let hedge_after = std::future::ready(());
     let request = Bytes::from_static(b"request");
-    let outcome =
-        destination.send(request, Duration::from_secs(10), hedge_after, std::sync::Arc::default()).await;
+    let (shutdown, is_unanswered) = (tokio::sync::watch::Sender::default(), std::sync::Arc::default());
+    let limit = super::TryLimit { timeout: Duration::from_secs(10), shutdown: shutdown.subscribe() };
+    let outcome = destination.send(request, limit, hedge_after, is_unanswered).await;
     assert!(matches!(outcome, Outcome::Refused(_)), "{outcome:?}");
 }

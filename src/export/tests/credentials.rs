@@ -21,6 +21,9 @@ over_each_protocol! {
     failing_or_panicking_source_causes_retries,
     hanging_source_blocks_neither_the_program_nor_a_second_thread,
     replaced_file_is_used_from_then_on,
+    a_refused_value_of_a_file_that_is_gone_is_logged_with_the_reason,
+    a_source_whose_new_values_are_refused_too_is_called_after_growing_pauses,
+    requests_whose_signature_stays_refused_are_repeated_once_without_a_pause,
     a_signer_sees_the_whole_request,
     failing_signer_causes_retries,
 }
@@ -232,6 +235,64 @@ fn replaced_file_is_used_from_then_on(protocol: Protocol) {
     flushed(&pipeline, 1);
     let expected = ["Bearer one", "Bearer two", "Bearer two", "Bearer six"];
     assert_eq!(authorizations(&collector, Signal::Traces), expected);
+}
+
+fn a_refused_value_of_a_file_that_is_gone_is_logged_with_the_reason(protocol: Protocol) {
+    let collector = Collector::start().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("token");
+    std::fs::write(&path, SECRET).unwrap();
+    let source = HeaderSource::from_file(&path);
+    let pipeline = Pipeline::with(Signal::Traces, QUEUE, with_source(&collector, protocol, source));
+    flushed(&pipeline, 1);
+    std::fs::remove_file(&path).unwrap();
+    flushed(&pipeline, 1);
+    assert_eq!(pipeline.lines(), [""; 0]);
+    collector.inject_fault(Fault::http(401));
+    pipeline.push_spans(1, 100);
+    let line = pipeline.first_line();
+    let reason = format!("the source of the header authorization failed: {}: No such file", path.display());
+    assert!(line.contains(&reason) && line.contains("; the last value was used"), "{line}");
+    assert_no_secret(&pipeline);
+    collector.clear_faults();
+    pipeline.flush().unwrap();
+}
+
+/// As where a permission is missing.
+fn a_source_whose_new_values_are_refused_too_is_called_after_growing_pauses(protocol: Protocol) {
+    let collector = Collector::start().unwrap();
+    let (source, calls) = counting(Duration::from_secs(3600));
+    let mut pipeline = Pipeline::with(Signal::Traces, QUEUE, with_source(&collector, protocol, source));
+    collector.inject_fault(Fault::http(403));
+    let begin = Instant::now();
+    pipeline.push_spans(0, 100);
+    wait_for_requests(&collector, 7);
+    let (calls, seconds) = (calls.load(Ordering::SeqCst) as u64, begin.elapsed().as_secs());
+    assert!(calls <= 2 + seconds, "{calls} calls in {seconds} s");
+    assert!(calls >= 2, "{calls} calls");
+    // The value that is kept is accepted as well.
+    collector.clear_faults();
+    let (_, counts) = pipeline.shutdown(PATIENCE);
+    assert_eq!(counts, SignalStats { accepted: 100, delivered: 100, ..Default::default() });
+    assert_no_secret(&pipeline);
+}
+
+fn requests_whose_signature_stays_refused_are_repeated_once_without_a_pause(protocol: Protocol) {
+    let collector = Collector::start().unwrap();
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&calls);
+    let settings = with_signer(&collector, protocol, move |_| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    });
+    let pipeline = Pipeline::with(Signal::Traces, QUEUE, settings);
+    collector.inject_fault(Fault::http(403));
+    let begin = Instant::now();
+    pipeline.push_spans(0, 100);
+    wait_for_requests(&collector, 5);
+    // The first try, and its repetition, are followed by pauses of at least 50, 100 and 200 ms.
+    assert!(begin.elapsed() >= Duration::from_millis(350), "{:?}", begin.elapsed());
+    assert!(calls.load(Ordering::SeqCst) >= 5);
 }
 
 /// A signature of everything that a signer must see.

@@ -328,6 +328,34 @@ fn the_head_of_an_answer_decides_even_if_its_body_does_not_come() {
     }
 }
 
+/// The end of an answer says what was rejected.
+#[test]
+fn the_body_of_a_success_is_waited_for_as_long_as_a_try_takes() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        read_request(&mut BufReader::new(stream.try_clone().unwrap()));
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: application/x-protobuf\r\ncontent-length: 4\r\n\r\n";
+        stream.write_all(head.as_bytes()).unwrap();
+        let _ = released.recv();
+        // Two rejected spans.
+        stream.write_all(&[0x0a, 2, 8, 2]).unwrap();
+        thread::sleep(PATIENCE);
+    });
+    let mut pipeline =
+        Pipeline::with(Signal::Traces, QUEUE, export_settings(&endpoint, Protocol::HttpProtobuf));
+    pipeline.push_spans(0, 5);
+    // Later than the rest of an error may come.
+    let error = pipeline.exporter.workers().flush(None, Duration::from_millis(1500)).unwrap_err();
+    assert!(matches!(error, ExportError::Timeout(_)), "{error}");
+    release.send(()).unwrap();
+    pipeline.wait_until(|counts| counts.pending == 0);
+    let (_, counts) = pipeline.shutdown(PATIENCE);
+    assert_eq!(counts, SignalStats { accepted: 5, delivered: 3, rejected: 2, ..Default::default() });
+}
+
 /// A receiver of OTLP/HTTP that closes each connection under its second request, without an answer.
 fn forgetful_peer() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -53,11 +53,11 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use self::flushes::Flushes;
 use self::shutdown::{Shutdown, hedge_deadline};
-use self::tries::{Tries, TryLimit};
+use self::tries::{Tries, TryTimeout};
 use super::backoff::Backoff;
 use super::outage_log::OutageLog;
 use super::refusals::Refusals;
-use crate::export::destination::{Cause, Destination, Failure};
+use crate::export::destination::{Cause, Destination, Failure, TryLimit};
 use crate::export::queue::{Batch, Consumer, Take};
 use crate::settings::Signal;
 use crate::user_code::discard;
@@ -97,7 +97,7 @@ pub(super) struct Worker {
     /// The pause after failures; empty while the receiver is healthy.
     backoff: Backoff,
     /// The limit for the next try.
-    try_limit: TryLimit,
+    try_timeout: TryTimeout,
     /// Tries under way.
     tries: Tries,
     /// When a batch that is not full is sent at the latest. Only advanced by a turn that found nothing more to take, so
@@ -140,7 +140,7 @@ impl Worker {
             delay,
             outage_log,
             backoff: Backoff::default(),
-            try_limit: TryLimit::default(),
+            try_timeout: TryTimeout::default(),
             tries: Tries::new(),
             next_tick: Instant::now() + delay,
             flush_requested: false,
@@ -317,12 +317,13 @@ impl Worker {
     fn send(&mut self, batch: Batch) {
         let message = batch.to_request(&self.resource);
         let destination = Arc::clone(&self.destination);
-        let timeout = self.try_limit.next(destination.timeout());
-        let hedge_deadline = hedge_deadline(self.last_deadline.subscribe());
+        let shutdown = self.last_deadline.subscribe();
+        let hedge_deadline = hedge_deadline(shutdown.clone());
+        let limit = TryLimit { timeout: self.try_timeout.next(destination.timeout()), shutdown };
         let queue = &self.queue;
         self.tries.add(batch, |request, batch, is_unanswered| {
             queue.started(request, batch.count(), Arc::clone(&is_unanswered));
-            async move { destination.send(message, timeout, hedge_deadline, is_unanswered).await }
+            async move { destination.send(message, limit, hedge_deadline, is_unanswered).await }
         });
     }
 

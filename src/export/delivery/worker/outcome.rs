@@ -95,7 +95,7 @@ impl Worker {
         self.queue.count_delivery();
         if epoch == self.tries.epoch() {
             self.backoff.succeeded();
-            self.try_limit.answered_after(sent.elapsed(), self.destination.timeout());
+            self.try_timeout.answered_after(sent.elapsed(), self.destination.timeout());
         }
     }
 
@@ -186,7 +186,7 @@ impl Worker {
     /// that it gets.
     fn back_off(&mut self, failure: &Failure) {
         if failure.cause == Cause::Timeout {
-            self.try_limit.timed_out();
+            self.try_timeout.timed_out();
         }
         let known_to_be_down = self.backoff.is_failing();
         self.backoff.failed(failure, self.longest_pause());

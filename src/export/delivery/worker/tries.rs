@@ -159,12 +159,12 @@ impl Tries {
 /// A collector that needs longer than the limit would otherwise get the same data again and again, and none of it would
 /// count as delivered. With a configured timeout of 10 s, the limits are 10, 20, 40 and 80 s.
 #[derive(Default)]
-pub(super) struct TryLimit {
+pub(super) struct TryTimeout {
     /// How often the configured limit is doubled, at most [`MAX_TIMEOUT_DOUBLINGS`].
     timeouts: u32,
 }
 
-impl TryLimit {
+impl TryTimeout {
     /// Returns the limit for the next try. `configured` is the destination's timeout (`OTEL_EXPORTER_OTLP_TIMEOUT`).
     pub(super) fn next(&self, configured: Duration) -> Duration {
         doubled(configured, self.timeouts)

@@ -24,6 +24,10 @@ fn held(
     (Source { source, state: Mutex::default() }, release)
 }
 
+async fn value(source: &Source) -> HeaderValue {
+    source.value(PATIENCE).await.unwrap().header
+}
+
 /// Begins a call that no request waits for, and waits until it has ended.
 async fn end_unobserved(source: &Source, release: std::sync::mpsc::Sender<()>) {
     source.value(NO_TIME).await.unwrap_err();
@@ -37,18 +41,33 @@ async fn end_unobserved(source: &Source, release: std::sync::mpsc::Sender<()>) {
 async fn failure_that_no_request_waited_for_is_not_used_later() {
     let (source, release) = held(|| Err("out of date".into()), PATIENCE);
     end_unobserved(&source, release).await;
-    assert_eq!(source.value(PATIENCE).await.unwrap(), "2");
+    assert_eq!(value(&source).await, "2");
 }
 
 #[tokio::test]
 async fn value_that_no_request_waited_for_is_valid_from_when_it_was_returned() {
     let (source, release) = held(|| Ok(HeaderToken::new("1").valid_for(PATIENCE)), PATIENCE);
     end_unobserved(&source, release).await;
-    assert_eq!(source.value(PATIENCE).await.unwrap(), "1");
+    assert_eq!(value(&source).await, "1");
 
     let short = Duration::from_millis(20);
     let (source, release) = held(|| Ok(HeaderToken::new("1").valid_for(Duration::from_millis(20))), short);
     end_unobserved(&source, release).await;
     tokio::time::sleep(short).await;
-    assert_eq!(source.value(PATIENCE).await.unwrap(), "2");
+    assert_eq!(value(&source).await, "2");
+}
+
+#[test]
+fn pauses_between_replacements_double_up_to_a_limit() {
+    let (mut renewals, mut now) = (Renewals::default(), Instant::now());
+    assert!(renewals.is_due(now));
+    let mut expected = MIN_RENEWAL;
+    for _ in 0..20 {
+        renewals.renewed(now);
+        assert!(!renewals.is_due(now + expected - NO_TIME));
+        now += expected;
+        assert!(renewals.is_due(now));
+        expected = (2 * expected).min(MAX_RENEWAL);
+    }
+    assert_eq!(expected, MAX_RENEWAL);
 }
