@@ -75,7 +75,7 @@ fn the_most_common_variables_of_the_readme_have_the_same_defaults() {
     assert!(rows.len() > 5, "{table}");
     for (names, shown) in rows {
         let first = names.split('`').nth(1).unwrap();
-        assert!(known_variables().iter().any(|known| *known == first), "{first}");
+        assert!(known_variables().contains(&first), "{first}");
         let of_first = |known: &Description| known.variables.first().is_some_and(|name| *name == first);
         let Some(Description { default, .. }) = descriptions().into_iter().find(of_first) else { continue };
         let default = default.trim_matches('"').replace(' ', "");
