@@ -40,8 +40,8 @@ impl BackgroundTasks {
         Self::start_with(|_, task| spawn(THREAD_NAME, task), tasks)
     }
 
-    /// Starts all tasks at once, but for those whose predecessor of the same name has not ended. They run after it, on its
-    /// thread.
+    /// Starts all tasks at once, but for those whose predecessor of the same name has not ended. They run after it, on
+    /// its thread.
     pub(crate) fn start_in_turn(tasks: Vec<Task>, turns: &Turns) -> Self {
         Self::start_with(
             |name, task| turns.take(name, task).map_or(Ok(()), |task| spawn(THREAD_NAME, task)),

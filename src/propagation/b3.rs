@@ -6,8 +6,8 @@
 //! | multiple | `X-B3-TraceId`, `X-B3-SpanId`, `X-B3-Sampled`, `X-B3-Flags` |
 //!
 //! Both are read, and the single header counts where both are valid; the variant decides what is written. Decisions are
-//! `0`, `1` and `d` (debug); the last two parts of the single header may be missing. Trace ids of 64 bits are padded with
-//! zeros. The caller's own parent is not read, and not sent on.
+//! `0`, `1` and `d` (debug); the last two parts of the single header may be missing. Trace ids of 64 bits are padded
+//! with zeros. The caller's own parent is not read, and not sent on.
 //!
 //! | decision received | the local span | sent on |
 //! |---|---|---|
@@ -61,8 +61,8 @@ impl TextMapPropagator for B3 {
         }
     }
 
-    /// The headers of both variants: receivers read both, so that one which a request has already must not stay beside the
-    /// new ones.
+    /// The headers of both variants: receivers read both, so that one which a request has already must not stay beside
+    /// the new ones.
     fn fields(&self) -> FieldIter<'_> {
         static FIELDS: LazyLock<[String; 6]> =
             LazyLock::new(|| [SINGLE, TRACE_ID, SPAN_ID, PARENT_ID, SAMPLED, FLAGS].map(Into::into));

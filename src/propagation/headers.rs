@@ -9,8 +9,8 @@ use opentelemetry::{Context, global};
 /// A message that is passed on, as to a retry queue, can have such headers already. Leave them out: a receiver takes
 /// neither of two `traceparent` headers.
 ///
-/// The receiver passes the headers to [`context_from_headers`]. Outside of a span it is the baggage alone, if there is any. `OTEL_PROPAGATORS` and
-/// [`Builder::propagators`](crate::Builder::propagators) choose the propagators.
+/// The receiver passes the headers to [`context_from_headers`]. Outside of a span it is the baggage alone, if there is
+/// any. `OTEL_PROPAGATORS` and [`Builder::propagators`](crate::Builder::propagators) choose the propagators.
 ///
 /// ```
 /// let mut message: Vec<(String, String)> = vec![("tenant".to_owned(), "acme".to_owned())];

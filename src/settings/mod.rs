@@ -1,7 +1,8 @@
 //! Settings: environment and builder, resolved to plain data.
 //!
 //! A setting is one constant, a [`Setting`](setting::Setting): its setter, its variables, how values are read, and its
-//! default. To add one, define the constant beside those of its concept, add the setter to the builder, and use the value.
+//! default. To add one, define the constant beside those of its concept, add the setter to the builder, and use the
+//! value.
 //!
 //! [`Env`] is a snapshot of the variables, [`BuilderConfig`] holds the values given in code, and [`resolve()`] makes [`Settings`]
 //! from both. The precedence is always the same:
@@ -221,7 +222,8 @@ pub(crate) fn resolve(config: &BuilderConfig, env: &Env) -> (Settings, Vec<InitE
     warn_variables_without_effect(&mut resolver);
     misspelt::warn_misspelt_variables(&mut resolver);
     let mut settings = settings(&mut resolver, config);
-    // The layers for calls read these variables themselves, as they work without `init()` too; here they are only checked.
+    // The layers for calls read these variables themselves, as they work without `init()` too; here they are only
+    // checked.
     rpc_conventions(env, resolver.warnings_mut());
     #[cfg(feature = "grpc")]
     grpc_captured_headers(env, resolver.warnings_mut());

@@ -27,8 +27,8 @@ pub(crate) fn shown(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Returns a path, unless it is the content of a file by mistake. Unlike in [`shown`], a word such as `secrets` in it is
-/// no reason to hide it.
+/// Returns a path, unless it is the content of a file by mistake. Unlike in [`shown`], a word such as `secrets` in it
+/// is no reason to hide it.
 pub(crate) fn shown_path(path: &std::path::Path) -> String {
     let text = path.display().to_string();
     match &text {
@@ -163,8 +163,8 @@ fn has_token_prefix(word: &str) -> bool {
     TOKEN_PREFIXES.iter().any(|prefix| word.starts_with(prefix))
 }
 
-/// Returns `true` for a word that is as long and as mixed as keys, hashes and tokens are. Names of modules and files are
-/// not: they have digits, or letters of both cases, but rarely both.
+/// Returns `true` for a word that is as long and as mixed as keys, hashes and tokens are. Names of modules and files
+/// are not: they have digits, or letters of both cases, but rarely both.
 fn is_random(word: &str) -> bool {
     let is_hex = word.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
     let has_digit = word.bytes().any(|byte| byte.is_ascii_digit());

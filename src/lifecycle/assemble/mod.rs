@@ -10,8 +10,8 @@
 //! | `providers` | the SDK's providers, which feed the queues |
 //! | `records` | what makes log records of events |
 //!
-//! The order matters: lines are opened first, so that warnings of everything after them are seen, and threads are started
-//! before anything that is visible from outside.
+//! The order matters: lines are opened first, so that warnings of everything after them are seen, and threads are
+//! started before anything that is visible from outside.
 //!
 //! ```text
 //! Settings + Additions ─▶ filters ─▶ lines ─▶ pipelines ─▶ Exporter (I/O thread) ─▶ providers ─▶ records, bridge

@@ -1,7 +1,7 @@
 //! Starts the exporter that Prometheus scrapes.
 //!
-//! The address is bound first, so that the handler and the line at the start can show its port, and the server is started last, so that no scrape
-//! comes before the handler can answer.
+//! The address is bound first, so that the handler and the line at the start can show its port, and the server is
+//! started last, so that no scrape comes before the handler can answer.
 
 use std::net::TcpListener;
 
@@ -22,8 +22,8 @@ pub(crate) struct Prometheus {
 }
 
 impl Prometheus {
-    /// Binds the addresses of the exporter's server, if the settings have one, and puts its port into the settings where
-    /// that is 0. An address that cannot be used is a warning: the program goes on without the server.
+    /// Binds the addresses of the exporter's server, if the settings have one, and puts its port into the settings
+    /// where that is 0. An address that cannot be used is a warning: the program goes on without the server.
     pub(super) fn bind(settings: &mut Settings, diagnostics: &Diagnostics) -> Vec<TcpListener> {
         let is_disabled = settings.disabled;
         let Some(exporter) = settings.metrics.prometheus.as_mut().filter(|_| !is_disabled) else {

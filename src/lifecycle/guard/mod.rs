@@ -36,13 +36,13 @@ use crate::subscriber::filter::BadDirective;
 /// The owner of telemetry: while it lives, spans, metrics and logs are recorded and exported.
 ///
 /// Dropping it is [`shutdown`](Self::shutdown) without a result: it collects the metrics once more, exports what is
-/// pending within [`Builder::shutdown_timeout`](crate::Builder::shutdown_timeout), and writes the last log lines, one of
-/// which reports what was lost. That works from a plain thread, from inside any runtime, and after it; it never panics.
-/// Inside a runtime it blocks the thread for that time; [`shutdown_async`](Self::shutdown_async) does not.
+/// pending within [`Builder::shutdown_timeout`](crate::Builder::shutdown_timeout), and writes the last log lines, one
+/// of which reports what was lost. That works from a plain thread, from inside any runtime, and after it; it never
+/// panics. Inside a runtime it blocks the thread for that time; [`shutdown_async`](Self::shutdown_async) does not.
 ///
-/// How long it takes depends on the collector. One that is healthy costs milliseconds. One that never answered and cannot
-/// be reached (connection refused, unknown host name) is given up at once. All others are retried until the deadline:
-/// one that answered in the last 30 seconds and cannot be reached now is probably restarting.
+/// How long it takes depends on the collector. One that is healthy costs milliseconds. One that never answered and
+/// cannot be reached (connection refused, unknown host name) is given up at once. All others are retried until the
+/// deadline: one that answered in the last 30 seconds and cannot be reached now is probably restarting.
 ///
 /// ```
 /// fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -60,10 +60,10 @@ use crate::subscriber::filter::BadDirective;
 ///   [`shutdown_signal`](crate::shutdown_signal). A panic that aborts is covered by the panic hook, which flushes
 ///   before the process ends: under `panic = "abort"`, in a destructor during another panic, in a function that cannot
 ///   unwind.
-/// - A guard in a `static`, or one that is leaked or forgotten (`std::mem::forget`), is never dropped. What was recorded
-///   in the last seconds is lost silently: keep the guard in `main`.
-/// - What is recorded after the guard was dropped is counted as dropped at most. In a function that `atexit` calls, or in
-///   the destructor of a thread-local variable, a span can end the process with `SIGABRT`: `tracing-subscriber` and
+/// - A guard in a `static`, or one that is leaked or forgotten (`std::mem::forget`), is never dropped. What was
+///   recorded in the last seconds is lost silently: keep the guard in `main`.
+/// - What is recorded after the guard was dropped is counted as dropped at most. In a function that `atexit` calls, or
+///   in the destructor of a thread-local variable, a span can end the process with `SIGABRT`: `tracing-subscriber` and
 ///   OpenTelemetry have discarded their state of the thread.
 /// - Items count as *failed* if the collector did not confirm them. If it took a request and was stopped before it
 ///   answered, they may have arrived nevertheless; [`SignalStats::unanswered`](crate::SignalStats) counts them.
@@ -72,9 +72,9 @@ use crate::subscriber::filter::BadDirective;
 ///
 /// A child process that was forked while the guard lives has a copy of it, but none of the threads behind it. In the
 /// child, log lines are written by the thread that logs; ids of traces and spans differ from those of the parent; and
-/// flush, shutdown and drop return at once, because the parent delivers what was pending. Spans, metrics and log records
-/// are discarded until the child calls [`init()`](crate::init) and [`build`](crate::Builder::build) itself, which returns a
-/// guard of its own. None of this waits for a lock that a thread of the parent held at the fork.
+/// flush, shutdown and drop return at once, because the parent delivers what was pending. Spans, metrics and log
+/// records are discarded until the child calls [`init()`](crate::init) and [`build`](crate::Builder::build) itself,
+/// which returns a guard of its own. None of this waits for a lock that a thread of the parent held at the fork.
 ///
 /// - Filters, resource, destinations, metrics and the global providers are then those of the child. Spans and events go
 ///   through the subscriber of the parent, with its formats, limits, sampler and layers, because a global one cannot be
@@ -146,8 +146,8 @@ impl TelemetryGuard {
     /// # Errors
     ///
     /// [`ExportError::Timeout`] if the time was too short, [`ExportError::Failed`] if a collector could not be reached
-    /// or refused something. One that answered in the last 30 seconds is retried until `timeout` is over, since it may be
-    /// restarting. What can be retried stays pending.
+    /// or refused something. One that answered in the last 30 seconds is retried until `timeout` is over, since it may
+    /// be restarting. What can be retried stays pending.
     pub fn force_flush(&self, timeout: Duration) -> Result<(), ExportError> {
         self.flusher.flush(timeout)
     }
@@ -251,8 +251,8 @@ impl TelemetryGuard {
         Ok(())
     }
 
-    /// Replaces the filter that decides which `tracing` spans become OpenTelemetry spans. Directives for spans match spans
-    /// that are created from now on.
+    /// Replaces the filter that decides which `tracing` spans become OpenTelemetry spans. Directives for spans match
+    /// spans that are created from now on.
     ///
     /// ```
     /// # let (_, telemetry) = telemetry_bootstrap::init().build_local::<tracing_subscriber::Registry>()?;
@@ -274,9 +274,9 @@ impl TelemetryGuard {
     ///
     /// The file is checked completely, as at the start, with the closure of
     /// [`config_file_changes`](crate::Builder::config_file_changes). Then filters, levels and the sampler change, for
-    /// everything that is recorded from now on; nothing that was recorded is lost. All other settings take effect at the
-    /// next start, and are listed. Both are logged as well. [`reload_interval`](crate::Builder::reload_interval) does this
-    /// by itself.
+    /// everything that is recorded from now on; nothing that was recorded is lost. All other settings take effect at
+    /// the next start, and are listed. Both are logged as well. [`reload_interval`](crate::Builder::reload_interval)
+    /// does this by itself.
     ///
     /// Blocks the thread while the file is read, and while another thread reloads.
     ///

@@ -45,8 +45,8 @@ impl Providers {
         let _ = self.logger.shutdown();
     }
 
-    /// Returns the tasks of the last flush, and where the first one stores how it went with the metrics. A collection of
-    /// `flusher` that has begun comes first, and may use half of the time.
+    /// Returns the tasks of the last flush, and where the first one stores how it went with the metrics. A collection
+    /// of `flusher` that has begun comes first, and may use half of the time.
     ///
     /// Each task runs on a thread of its own and may be abandoned. `deadline` is that of user code, not of the
     /// shutdown.
@@ -99,7 +99,8 @@ impl Providers {
     }
 }
 
-/// The results of the last collections: the one for the export, and those of readers of the user. Unset while they go on.
+/// The results of the last collections: the one for the export, and those of readers of the user. Unset while they go
+/// on.
 #[derive(Debug, Default)]
 pub(super) struct LastMetrics {
     export: OnceLock<OTelSdkResult>,

@@ -251,6 +251,6 @@ fn lost_at(destinations: &[DestinationStats]) -> String {
 const IMMEDIATE: Duration = Duration::from_millis(2);
 /// The time until calls that waited for a delivery have returned, after the I/O thread has ended.
 const ANSWER_GRACE: Duration = Duration::from_millis(20);
-/// The least time for the last lines, among them the one that reports what was lost. On a busy machine, where the thread
-/// that writes them waits for a processor, they get half a second more.
+/// The least time for the last lines, among them the one that reports what was lost. On a busy machine, where the
+/// thread that writes them waits for a processor, they get half a second more.
 const LINES_GRACE: Duration = Duration::from_millis(40);

@@ -59,7 +59,8 @@ fn last_metrics_that_cannot_be_collected_are_an_error_of_the_shutdown() {
     assert_eq!(collector.received().span_count(), 1);
 }
 
-/// A collection that a callback holds up, which has 5 seconds, is given up by its flush, and may end during the next one.
+/// A collection that a callback holds up, which has 5 seconds, is given up by its flush, and may end during the next
+/// one.
 #[test]
 fn a_late_collection_of_one_flush_is_not_taken_for_that_of_the_next() {
     let (begin, has_begun) = channel();

@@ -221,8 +221,8 @@ impl Observer {
         }
     }
 
-    /// Waits until all have been observed, until one takes longer than the limit, or until the deadline. Returns how many
-    /// have been observed, and how long it waited for the next one.
+    /// Waits until all have been observed, until one takes longer than the limit, or until the deadline. Returns how
+    /// many have been observed, and how long it waited for the next one.
     fn wait(&self, observed: &Receiver<Progress>, count: usize, limit: Duration) -> (usize, Duration) {
         let (mut finished, mut begun) = (0, Instant::now());
         while finished < count {
@@ -366,8 +366,8 @@ impl<T> AsyncInstrument<T> for UniqueKeys<'_, T> {
     }
 }
 
-/// Returns `true` inside of a callback that a reader of the user calls: the SDK holds a lock then, which the creation of
-/// an instrument would wait for.
+/// Returns `true` inside of a callback that a reader of the user calls: the SDK holds a lock then, which the creation
+/// of an instrument would wait for.
 pub(super) fn is_inside_locked_callback() -> bool {
     ThreadFlag::LockedCallback.is_set()
 }

@@ -35,16 +35,16 @@ use crate::settings::deadline_after;
 /// It gives out the instruments of the SDK, of which it is in front. Beyond what the SDK does,
 ///
 /// - callbacks of observable instruments run on a thread of their own and without a lock, so that they may create
-///   instruments and hold up no other thread. One that takes longer than half an interval (0.1 s to 5 s), or than a flush or
-///   the shutdown leaves it, is reported, and metrics are exported without what it observes until it returns;
+///   instruments and hold up no other thread. One that takes longer than half an interval (0.1 s to 5 s), or than a
+///   flush or the shutdown leaves it, is reported, and metrics are exported without what it observes until it returns;
 /// - an attribute that is given twice has its last value;
 /// - sums of integers do not wrap: a counter that has overflowed shows the largest value of its type, and is reported
-///   once. Sums within 2⁵⁹ of that value are exported as that value. Only an up-down counter whose attribute sets a view
-///   merges can wrap;
+///   once. Sums within 2⁵⁹ of that value are exported as that value. Only an up-down counter whose attribute sets a
+///   view merges can wrap;
 /// - a histogram of unit `s` without boundaries gets those of [`duration_histogram`](crate::duration_histogram);
-/// - two instruments of one name that differ in kind, unit, description or boundaries are reported, once; where a view may
-///   be for them, two metrics of one name that differ in kind or unit. Where the description alone differs, the first one
-///   counts, and both are one metric;
+/// - two instruments of one name that differ in kind, unit, description or boundaries are reported, once; where a view
+///   may be for them, two metrics of one name that differ in kind or unit. Where the description alone differs, the
+///   first one counts, and both are one metric;
 /// - without a reader, as without an endpoint, instruments do nothing, and observable ones are not reported.
 ///
 /// A reader of the user ([`Metrics::reader`](crate::Metrics::reader)) collects by itself: for it the SDK calls the
@@ -242,13 +242,13 @@ impl TelemetryMeterProvider {
         }
     }
 
-    /// Collects once more within this time, for the export. Readers of ours end with it: at the same time, each with the
-    /// whole `timeout`.
+    /// Collects once more within this time, for the export. Readers of ours end with it: at the same time, each with
+    /// the whole `timeout`.
     ///
     /// # Errors
     ///
-    /// `Timeout` if a collection did not begin or end in time, `InternalFailure` if it failed, and `AlreadyShutdown` after the
-    /// first call.
+    /// `Timeout` if a collection did not begin or end in time, `InternalFailure` if it failed, and `AlreadyShutdown`
+    /// after the first call.
     pub(crate) fn collect_last(&self, timeout: Duration) -> OTelSdkResult {
         wait_for_all(self.0.own.iter().map(|reader| reader.begin_end(timeout)).collect())
     }

@@ -1,11 +1,11 @@
 //! The reader behind the export: it collects at each interval, at a flush and at the shutdown.
 //!
 //! While collections wait for the collector, further ones follow at least a second apart, and none is made while the
-//! queue is full: counters and histograms go on adding up, so nothing is lost but the times between. A flush makes none of
-//! deltas then either, and fails. Flushes that wait at the same time share a collection.
+//! queue is full: counters and histograms go on adding up, so nothing is lost but the times between. A flush makes none
+//! of deltas then either, and fails. Flushes that wait at the same time share a collection.
 //!
-//! The thread alternates between waiting for a command and, when the interval is over, a collection. Intervals that were
-//! missed, because a callback was slow or the machine slept, are not made up for.
+//! The thread alternates between waiting for a command and, when the interval is over, a collection. Intervals that
+//! were missed, because a callback was slow or the machine slept, are not made up for.
 //!
 //! | moment | limit for each callback | limit for all |
 //! |---|---|---|
@@ -22,9 +22,9 @@
 //!
 //! # Threads
 //!
-//! Each reader has one thread, `otel-metrics`. Handles send commands through a channel without a bound: the thread takes all
-//! that wait at once, and makes one collection for them. It ends at a shutdown, or when the last handle is dropped, since
-//! only handles have the sender.
+//! Each reader has one thread, `otel-metrics`. Handles send commands through a channel without a bound: the thread
+//! takes all that wait at once, and makes one collection for them. It ends at a shutdown, or when the last handle is
+//! dropped, since only handles have the sender.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -177,8 +177,8 @@ impl QueueReader {
         Answer { result, timeout, deadline: deadline_after(timeout) }
     }
 
-    /// Returns `true` where the SDK has nothing to flush or to end: in a forked child, and where it does so for readers of
-    /// the user.
+    /// Returns `true` where the SDK has nothing to flush or to end: in a forked child, and where it does so for readers
+    /// of the user.
     fn is_passed_over(&self) -> bool {
         self.shared.fork.is_child() || ThreadFlag::CustomReaders.is_set()
     }

@@ -8,8 +8,8 @@
 //! | `tls` | files with certificates and keys, which must exist and fit together |
 //! | `prometheus` | the exporter that is scraped, which has no destination |
 //!
-//! A signal has the exporter of its variables and setters, if there is an endpoint, and those that its list of exporters
-//! or the code adds. What the environment lists replaces what the code lists.
+//! A signal has the exporter of its variables and setters, if there is an endpoint, and those that its list of
+//! exporters or the code adds. What the environment lists replaces what the code lists.
 //!
 //! # Which destinations a signal has
 //!

@@ -159,8 +159,8 @@ impl PrometheusExporter {
         self
     }
 
-    /// Opens no port: the program mounts [`TelemetryGuard::prometheus`](crate::TelemetryGuard::prometheus) in a server of
-    /// its own.
+    /// Opens no port: the program mounts [`TelemetryGuard::prometheus`](crate::TelemetryGuard::prometheus) in a server
+    /// of its own.
     ///
     /// Overridden by `OTEL_EXPORTER_PROMETHEUS_HOST` and `OTEL_EXPORTER_PROMETHEUS_PORT`.
     ///
@@ -177,11 +177,11 @@ impl PrometheusExporter {
     /// `requests_total`, with the time in seconds since 1970.
     ///
     /// By default these are left out: Prometheus stores them as series of their own, so that a counter costs twice as
-    /// much. It uses them to find restarts if it runs with `--enable-feature=created-timestamp-zero-ingestion`. The text
-    /// format of Prometheus has no such series.
+    /// much. It uses them to find restarts if it runs with `--enable-feature=created-timestamp-zero-ingestion`. The
+    /// text format of Prometheus has no such series.
     ///
-    /// Only code turns them on: there is no variable for it, and no key in a configuration file. The call has its effect
-    /// under a file, too.
+    /// Only code turns them on: there is no variable for it, and no key in a configuration file. The call has its
+    /// effect under a file, too.
     ///
     /// ```
     /// # use telemetry_bootstrap::PrometheusExporter;

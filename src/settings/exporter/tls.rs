@@ -15,7 +15,8 @@ use super::{Scopes, Target};
 use crate::settings::resolve::{Chosen, Resolver};
 use crate::settings::secrets::shown_path;
 
-/// PEM files for TLS to a receiver, and to its proxy. None where neither has TLS. Equal are the same files, wherever they were named.
+/// PEM files for TLS to a receiver, and to its proxy. None where neither has TLS. Equal are the same files, wherever
+/// they were named.
 #[derive(Clone, Default)]
 pub(crate) struct TlsFiles {
     /// Trusted roots, beside the system's.
