@@ -381,3 +381,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 const THREAD_NAME: &str = "otel-observe";
 /// The least time that each callback has, and after which it counts as slow.
 pub(super) const MIN_CALLBACK_LIMIT: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests;
