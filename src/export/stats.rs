@@ -33,11 +33,11 @@ pub struct ExportStats {
     /// Log lines that were not written: they found the line writer full, the output refused them, or they still waited
     /// for it when the shutdown's time was over.
     pub log_lines_dropped: u64,
-    /// Sampled spans that have not ended yet: those of `tracing`, of the API, and of calls. After the shutdown: those that were
-    /// still open, and are not exported. 0 if spans are not exported.
+    /// Sampled spans that have not ended yet: those of `tracing`, of the API, and of calls. After the shutdown: those
+    /// that were still open, and are not exported. 0 if spans are not exported.
     pub open_spans: u64,
-    /// After the shutdown: `true` if the metrics could not be collected once more, because a collection failed or took too
-    /// long. What was measured since the last collection is lost, and not counted.
+    /// After the shutdown: `true` if the metrics could not be collected once more, because a collection failed or took
+    /// too long. What was measured since the last collection is lost, and not counted.
     pub metrics_not_collected: bool,
     /// The same counts, for each destination of each signal.
     pub destinations: Vec<DestinationStats>,

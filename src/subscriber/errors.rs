@@ -167,8 +167,8 @@ pub(crate) fn explicitly(error: &(dyn Error + 'static), emit: impl FnOnce()) {
     }
 }
 
-/// Marks the current span of OpenTelemetry, unless a span processor runs on this thread: that may be the span that is ending,
-/// and locked.
+/// Marks the current span of OpenTelemetry, unless a span processor runs on this thread: that may be the span that is
+/// ending, and locked.
 fn mark_current(failure: &EventError, time: SystemTime, exceptions: ExceptionSignal, known: bool) {
     if !ThreadFlag::SpanProcessor.is_set() {
         with_current(|context| failure.mark(&context.span(), time, exceptions, known));

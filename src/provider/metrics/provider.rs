@@ -203,8 +203,8 @@ impl TelemetryMeterProvider {
         self.shutdown_with_timeout(MetricQueue::FLUSH_TIMEOUT)
     }
 
-    /// [`shutdown`](Self::shutdown) with another limit for the last collection and its delivery. Readers of the user have
-    /// their own.
+    /// [`shutdown`](Self::shutdown) with another limit for the last collection and its delivery. Readers of the user
+    /// have their own.
     ///
     /// # Errors
     ///

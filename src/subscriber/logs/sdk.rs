@@ -23,7 +23,8 @@ use crate::user_code::bounded_text::{MAX_TEXT, beginning};
 pub(super) struct SdkLogs {
     /// Has the user's processors and ours.
     provider: SdkLoggerProvider,
-    /// One for each target: a record's scope is that of its logger. Without a lock, which could stay locked in a forked child.
+    /// One for each target: a record's scope is that of its logger. Without a lock, which could stay locked in a forked
+    /// child.
     loggers: ArcSwap<HashMap<String, SdkLogger>>,
 }
 
@@ -119,8 +120,8 @@ fn any_value(value: FieldValue<'_>) -> AnyValue {
 /// The name with a `'static` lifetime, as the SDK requires it. Names of events are few, by their definition; a
 /// program that generates them gets no more than [`MAX_KEPT`].
 fn interned(name: &str) -> Option<&'static str> {
-    /// Names of all providers of the process. They are leaked, which [`MAX_KEPT`] bounds, but for names that threads use for
-    /// the first time at once. Without a lock, which could stay locked in a forked child.
+    /// Names of all providers of the process. They are leaked, which [`MAX_KEPT`] bounds, but for names that threads
+    /// use for the first time at once. Without a lock, which could stay locked in a forked child.
     static NAMES: ArcSwapOption<HashSet<&'static str>> = ArcSwapOption::const_empty();
     let known = NAMES.load();
     let (found, count) = known.as_ref().map_or((None, 0), |names| (names.get(name).copied(), names.len()));

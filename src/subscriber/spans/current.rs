@@ -68,7 +68,8 @@ pub(super) fn innermost(subscriber: usize) -> Option<Arc<SpanState>> {
     with_thread(|thread| find(&thread.entered.borrow())).flatten()
 }
 
-/// Returns `true` if the innermost span of a subscriber is this one, or one that the filter excluded and that stands for it.
+/// Returns `true` if the innermost span of a subscriber is this one, or one that the filter excluded and that stands
+/// for it.
 #[inline]
 pub(super) fn is_innermost(subscriber: usize, state: &Arc<SpanState>) -> bool {
     let of_subscriber = |entered: &&Entered| entered.subscriber == subscriber;

@@ -279,8 +279,8 @@ impl SpanState {
         self.follows_parent.store(false, Ordering::Relaxed);
     }
 
-    /// Returns `true` if the span has started and will be exported when it ends. One that is recorded without being sampled
-    /// is not.
+    /// Returns `true` if the span has started and will be exported when it ends. One that is recorded without being
+    /// sampled is not.
     pub(super) fn is_open(&self, started: &Started) -> bool {
         let span = started.context.span();
         // A program can end it through its context. The lock of an inherited one may never be released.
