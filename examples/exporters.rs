@@ -36,8 +36,10 @@ pub(crate) async fn run() -> Result<(), Box<dyn Error>> {
         checkout(basket).await;
     }
     if let Some(address) = telemetry.prometheus().and_then(|prometheus| prometheus.address()) {
+        // Called first: a signal that comes right after the line ends the program in order.
+        let is_ended = shutdown_signal();
         println!("metrics are at http://{address}/metrics until Ctrl-C");
-        shutdown_signal().await;
+        is_ended.await;
     }
     // Losses are logged as well; the program need not fail because of them.
     if let Err(loss) = telemetry.shutdown_async().await {
