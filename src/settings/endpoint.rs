@@ -27,7 +27,7 @@ use std::path::PathBuf;
 use http::Uri;
 use http::uri::{Authority, PathAndQuery, Scheme};
 
-use super::secrets::{shown, shown_host};
+use super::secrets::{shown, shown_host, shown_path};
 use super::value_kind::{Kind, Reason};
 
 #[cfg(test)]
@@ -247,8 +247,8 @@ fn split_port(text: &str) -> Result<(&str, Option<&str>), Reason> {
 
 /// Returns the text as it may be shown: without credentials, path and query, any of which may hold a token.
 pub(super) fn redacted(text: &str) -> String {
-    if text.starts_with("unix:") {
-        return shown(text).into_owned();
+    if let Some(path) = text.strip_prefix("unix:") {
+        return format!("unix:{}", shown_path(path.as_ref()));
     }
     // A password may hold any character, so everything up to the last `@` may be part of it.
     let (scheme, rest) = match text.split_once("://") {

@@ -127,6 +127,8 @@ fn credentials_paths_and_queries_are_not_shown() {
         ("http://collector?token=secret", "http://collector?[redacted]"),
         ("collector:1#secret", "collector:1?[redacted]"),
         ("http://collector?token=a@b", "http://[redacted]@b"),
+        ("unix:/run/secrets/otel-20261127.sock", "unix:/run/secrets/otel-20261127.sock"),
+        ("unix:ghp_abcdefgh", "unix:[redacted]"),
     ];
     for (text, expected) in cases {
         assert_eq!(redacted(text), expected, "{text}");
