@@ -8,6 +8,7 @@
 //! | | `rpc/dup` | the stable and the old names |
 //! | | `rpc/old` | the names before the first stable version; an addition of this crate |
 //! | | `http`, `database`, … | none: HTTP has its stable names only |
+//! | | `http/dup` | none, with a warning |
 //! | `OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN` | `logs` | errors are log records, not span events |
 //! | | `logs/dup` | both |
 
@@ -39,6 +40,15 @@ pub(crate) fn rpc_conventions(env: &Env, warnings: &mut Vec<String>) -> RpcConve
         )
     }));
     (RPC_CONVENTION_LIST.parse)(list).unwrap_or_default()
+}
+
+/// Warns where the old names of HTTP are requested: the layers have the stable names only.
+#[cfg(feature = "http")]
+pub(super) fn warn_old_http_names(env: &Env, warnings: &mut Vec<String>) {
+    let [variable] = RPC_CONVENTIONS.variables else { return };
+    if items(env.get(variable).unwrap_or_default()).any(|item| item.eq_ignore_ascii_case("http/dup")) {
+        warnings.push(format!("{variable}: http/dup has no effect, HTTP has its stable names only"));
+    }
 }
 
 /// Returns `true` for an item about RPC that is not one of [`RPC_NAMES`], such as `rpc/new`.

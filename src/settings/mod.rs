@@ -225,6 +225,8 @@ pub(crate) fn resolve(config: &BuilderConfig, env: &Env) -> (Settings, Vec<InitE
     // The layers for calls read these variables themselves, as they work without `init()` too; here they are only
     // checked.
     rpc_conventions(env, resolver.warnings_mut());
+    #[cfg(feature = "http")]
+    conventions::warn_old_http_names(env, resolver.warnings_mut());
     #[cfg(feature = "grpc")]
     grpc_captured_headers(env, resolver.warnings_mut());
     #[cfg(feature = "http")]

@@ -126,7 +126,8 @@ impl TlsSettings {
         Self::default()
     }
 
-    /// Certificates of authorities to trust beside the system's.
+    /// Certificates of authorities to trust beside the system's, for the endpoint and for a proxy whose address is
+    /// `https://`.
     ///
     /// Overridden by `OTEL_EXPORTER_OTLP_CERTIFICATE` and its form for one signal.
     pub fn certificate(mut self, path: impl Into<PathBuf>) -> Self {

@@ -406,3 +406,12 @@ fn http_endpoint_with_grpc_configured_is_reported() {
         ]
     );
 }
+
+#[test]
+#[cfg(feature = "http")]
+fn old_names_of_http_are_not_recorded_and_reported() {
+    let variable = "OTEL_SEMCONV_STABILITY_OPT_IN";
+    let expected = format!("{variable}: http/dup has no effect, HTTP has its stable names only");
+    assert_eq!(warnings([(variable, "rpc/dup, HTTP/dup")]), [expected]);
+    assert_eq!(warnings([(variable, "http,rpc/dup,database/dup")]), [""; 0]);
+}
