@@ -298,9 +298,9 @@ async fn a_call_that_ends_without_a_head_has_its_name_if_a_handler_has_read_it()
         let call = tokio::spawn(tokio::time::timeout(std::time::Duration::from_millis(20), call));
         assert_eq!(call.await.is_err(), panics);
         let span = recorded.ended(1).await.remove(0);
-        let (name, method) = if reads { ("made.Up/Path", "made.Up/Path") } else { ("grpc", "_OTHER") };
-        assert_eq!(span.name, name, "{reads} {panics}");
+        assert_eq!(span.name, if reads { "made.Up/Path" } else { "grpc" }, "{reads} {panics}");
+        // Something in front of a handler may have read it.
         let point = recorded.points("rpc.server.call.duration").remove(0);
-        assert_eq!(point.get("rpc.method").as_deref(), Some(method), "{reads} {panics}");
+        assert_eq!(point.get("rpc.method").as_deref(), Some("_OTHER"), "{reads} {panics}");
     }
 }

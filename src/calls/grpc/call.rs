@@ -126,8 +126,11 @@ impl Call {
         if self.span.is_recording() {
             self.record_headers(response.headers(), status.is_some());
         }
-        let is_answered = self.is_answer_of_handler(response, status.as_ref());
-        self.settle_method(is_answered);
+        if self.is_answer_of_handler(response, status.as_ref()) {
+            self.recorder.methods.on_answer(&self.method);
+        } else {
+            self.hide_method();
+        }
         match status {
             Some(status) => self.finish(&status),
             None if reports_end(response.body()) => self.on_eos(),
@@ -142,23 +145,15 @@ impl Call {
         }
     }
 
-    /// Learns the method if its handler has answered, and hides its name if something else has.
-    fn settle_method(&self, is_answered: bool) {
-        if is_answered {
-            self.recorder.methods.on_answer(&self.method);
-        } else {
+    /// Hides the name of a method for which nothing has answered, unless the request was read: by a handler, which failed or
+    /// was stopped. Nothing is learned from that, because something in front of a handler may read it as well.
+    fn hide_unanswered_method(&self) {
+        if self.http_status.is_none() && !self.has_read_request() {
             self.hide_method();
         }
     }
 
-    /// The same for a call that ends without a head: a handler that failed or was stopped has read its request before.
-    fn settle_method_without_head(&self) {
-        if self.http_status.is_none() {
-            self.settle_method(self.has_read_request());
-        }
-    }
-
-    /// Returns `true` if a server's handler has read from the request.
+    /// Returns `true` if something inside the layer has read from the request: at a server, most likely a handler.
     fn has_read_request(&self) -> bool {
         self.request_read.as_ref().is_some_and(|read| read.load(Ordering::Relaxed))
     }
@@ -220,7 +215,7 @@ impl Call {
             Side::Client => GrpcCode::Unknown,
         };
         let status = CallStatus::from_error(error, default);
-        self.settle_method_without_head();
+        self.hide_unanswered_method();
         // At the deadline the peer may reset the stream first, which looks like a cancellation.
         let timed_out = status.code == GrpcCode::Cancelled && self.is_past_deadline();
         self.finish(&if timed_out { CallStatus::deadline_exceeded() } else { status });
@@ -233,7 +228,7 @@ impl Call {
 
     /// Observes a panic of the service, which goes on.
     pub(in crate::calls) fn on_panic(&mut self) {
-        self.settle_method_without_head();
+        self.hide_unanswered_method();
         self.finish(&CallStatus::panicked());
     }
 
@@ -330,7 +325,7 @@ impl Call {
 impl Drop for Call {
     fn drop(&mut self) {
         if self.open {
-            self.settle_method_without_head();
+            self.hide_unanswered_method();
             self.finish(&self.on_drop_status());
         }
     }

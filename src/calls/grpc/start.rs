@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use http::Request;
 use opentelemetry::Context;
-use opentelemetry::trace::{Link, SpanBuilder, SpanKind};
+use opentelemetry::trace::{Link, SpanBuilder, SpanKind, TraceContextExt as _};
 
 use super::attributes;
 use super::call::Call;
@@ -30,7 +30,8 @@ impl Call {
         remote: RemoteContext,
     ) -> Self {
         let decide = recorder.options.remote_context.as_ref();
-        let remote = match is_recorded_by_server(request.extensions()) {
+        let has_parent = || Context::map_current(|current| current.span().span_context().is_valid());
+        let remote = match is_recorded_by_server(request.extensions()) && has_parent() {
             true => RemoteContext::Ignore,
             false => decide.map_or(remote, |decide| decide(RequestHead::new(request).method())),
         };

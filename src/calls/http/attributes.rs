@@ -69,8 +69,12 @@ pub(super) fn incoming_attributes<B>(
 /// The URI that the server received: a nested router of axum strips the prefix of its routes.
 fn whole_uri<B>(request: &Request<B>) -> &Uri {
     #[cfg(feature = "axum")]
-    if let Some(original) = request.extensions().get::<axum::extract::OriginalUri>() {
-        return &original.0;
+    if let Some(axum::extract::OriginalUri(original)) = request.extensions().get() {
+        let rest = request.uri().path();
+        // Another one is of a request that this one was made from.
+        if rest == "/" || original.path().ends_with(rest) {
+            return original;
+        }
     }
     request.uri()
 }

@@ -230,6 +230,8 @@ impl ServerLayer {
     /// there as well.
     #[cfg(feature = "grpc")]
     fn start_grpc<B: 'static>(&self, request: &mut Request<B>, waited: Duration) -> Option<AnyCall> {
+        // Of a call of gRPC-Web, to the layer that records its request.
+        self.report_route(request);
         if is_recorded_as_grpc(request.extensions()) || !self.recorder.includes(request) {
             return None;
         }
