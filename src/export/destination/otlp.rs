@@ -140,7 +140,9 @@ impl Destination {
         let sending = sending.catch_unwind();
         sending.await.unwrap_or_else(|panic| {
             discard(panic);
-            Outcome::Retry(Failure::new(Cause::Unexpected, "the request ended with a panic"))
+            let failure = Failure::new(Cause::Unexpected, "the request ended with a panic");
+            // Of code of the program, or of this crate, that met these items.
+            Outcome::Retry(failure).of_request_sent(true)
         })
     }
 
@@ -385,7 +387,10 @@ impl Destination {
                 otlp_http::outcome(&answer, protocol).with_status(Some(status))
             }
             Ok(Err(failure)) => {
-                if failure.cause.is_answer() || failure.cause.is_absence() {
+                // A host can become unreachable behind a request.
+                let is_absent =
+                    failure.cause.is_absence() && (failure.cause != Cause::Unreachable || !is_sent());
+                if failure.cause.is_answer() || is_absent {
                     is_unanswered.store(was_unanswered, Ordering::Relaxed);
                 }
                 Outcome::Retry(failure)

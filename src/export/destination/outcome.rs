@@ -52,12 +52,10 @@ impl Outcome {
         Self::Delivered { rejected: 0, message: String::new(), status: None }
     }
 
-    /// Notes whether a failure may come from the items, once it is known that the request was sent. A receiver that requests
-    /// a pause is busy.
+    /// Notes whether a failure may come from the items, once it is known that the request was sent.
     pub(super) fn of_request_sent(mut self, is_sent: bool) -> Self {
         if let Self::Retry(failure) | Self::TooLarge(failure) | Self::Refused(failure) = &mut self {
-            failure.may_come_from_items =
-                is_sent && failure.retry_after.is_none() && failure.cause.may_come_from_items();
+            failure.may_come_from_items = is_sent && failure.cause.may_come_from_items();
         }
         self
     }
@@ -361,18 +359,10 @@ impl Cause {
         )
     }
 
-    /// Returns `true` if a receiver that is there may have failed for what is in the request. A gateway answers 502 or 503 for
-    /// a receiver that closes the connection, or 504 for one that hangs.
+    /// Returns `true` if a receiver that is there may have failed for what is in the request. One that is busy answers 503, or
+    /// not at all, whatever is in it.
     fn may_come_from_items(self) -> bool {
-        matches!(
-            self,
-            Self::Unauthenticated
-                | Self::Disconnected
-                | Self::Timeout
-                | Self::Unavailable
-                | Self::Refused
-                | Self::Unexpected
-        )
+        matches!(self, Self::Unauthenticated | Self::Disconnected | Self::Refused | Self::Unexpected)
     }
 
     /// Returns `true` if it says something about the items, or about their signal, and not about the connection.

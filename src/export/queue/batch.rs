@@ -275,8 +275,8 @@ impl Batch {
         self.is_unanswered
     }
 
-    /// Records a failure after which it may be tried again. `is_suspect`: what is in it may be the reason. `deliveries` is the
-    /// number of requests that were delivered so far.
+    /// Records a failure after which it may be tried again. `is_suspect`: what is in it may be the reason. `deliveries` is
+    /// the number of requests that were delivered so far.
     pub(in crate::export) fn failed(&mut self, is_suspect: bool, deliveries: u64) -> Verdict {
         if is_suspect {
             return self.suspicion.failed(deliveries, self.count() > 1);
@@ -288,6 +288,11 @@ impl Batch {
     /// Returns `true` while other batches are tried before this one, which may be to blame for its failures.
     pub(super) fn lets_others_pass(&self, deliveries: u64) -> bool {
         self.suspicion.lets_others_pass(deliveries)
+    }
+
+    /// Returns how often it has failed in a row and may have been to blame.
+    pub(super) fn failures(&self) -> u32 {
+        self.suspicion.failures
     }
 
     /// Returns the number of spans, log records or data points, as the ledger counts them.

@@ -147,10 +147,11 @@ impl Lane {
     }
 
     /// Removes and returns the full batch that is to be tried next: the oldest that does not let others pass, or else the
-    /// oldest. If it was closed early, those behind it that fit into one request with it are removed as well.
+    /// oldest of those that have failed least often. If it was closed early, those behind it that fit into one request with it are removed as well.
     pub(super) fn pop_next(&mut self, limits: &QueueSettings) -> Option<(Batch, Vec<Batch>)> {
         let next = self.full.iter().position(|batch| !batch.lets_others_pass(self.deliveries));
-        let place = next.unwrap_or(0);
+        let least = || (0..self.full.len()).min_by_key(|place| self.full[*place].failures());
+        let place = next.or_else(least)?;
         let first = self.remove(place)?;
         let (mut items, mut bytes, mut joined) = (first.slots(), first.size(), Vec::new());
         while first.is_early()

@@ -40,7 +40,7 @@ pub(crate) enum ResponseStatus {
 #[derive(Default)]
 pub(crate) struct Operations(OnceLock<Observe>);
 
-/// Called on the I/O thread, or on the thread that collects metrics; not under a lock.
+/// Called on the I/O thread, or on the thread that collects metrics; not under the lock of the queue.
 type Observe = Box<dyn Fn(Operation) + Send + Sync>;
 
 impl Operations {

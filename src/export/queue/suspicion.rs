@@ -3,6 +3,8 @@
 //! A receiver that is away fails every batch, and the oldest one is tried until it comes back. A gateway that closes the
 //! connection, or answers 403, for what is *in* one batch would hold up everything behind it in the same way, for ever.
 //!
+//! Only failures of a request that was alone under way count: several on one connection fail together.
+//!
 //! | the batch has failed in this way | what is done |
 //! |---|---|
 //! | fewer than [`PATIENCE`] times in a row | it is tried again |
@@ -10,14 +12,13 @@
 //! | [`PATIENCE`] times, each after something else was delivered | it is divided, until the item to blame is alone |
 //! | [`PATIENCE_WITH_ITEM`] times, each after something else was delivered, and it is one item | it fails |
 //!
-//! A division loses nothing, so that a wrong guess does no harm: a gateway may refuse every second request by chance. One
-//! item is given up much later.
+//! A receiver that is overloaded answers 503, or not at all, to any of several requests: that counts for nothing here.
 
 /// The failures of a batch that may be its own fault.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Suspicion {
     /// Failures in a row.
-    failures: u32,
+    pub(super) failures: u32,
     /// Those among them before which something else was delivered.
     strikes: u32,
     /// What was delivered until the last failure, in requests.

@@ -42,7 +42,7 @@ impl Worker {
     ///
     /// Ignores a request that is not in flight any more.
     pub(super) fn on_response(&mut self, Sent { request, outcome }: Sent) {
-        let Some(InFlight { mut batch, epoch, at, .. }) = self.tries.take(request) else { return };
+        let Some(InFlight { mut batch, epoch, at, is_alone, .. }) = self.tries.take(request) else { return };
         self.queue.finished(request);
         let sequence = batch.sequence();
         match outcome {
@@ -59,7 +59,6 @@ impl Worker {
                 let operation = batch.operation(error, None);
                 self.queue.record(|ledger| ledger.deliver(batch.count().saturating_sub(items)));
                 self.queue.recycle(batch);
-                self.queue.operation_ended(operation);
                 match failure {
                     None => self.outage_log.delivered(Instant::now()),
                     Some(failure) => {
@@ -67,9 +66,16 @@ impl Worker {
                         self.fail_flushes(sequence, &failure.text);
                     }
                 }
+                self.queue.operation_ended(operation);
             }
             Outcome::Retry(failure) => {
-                match batch.failed(failure.may_come_from_items, self.queue.deliveries()) {
+                // Of several on one connection that breaks, one is to blame.
+                let is_suspect = failure.may_come_from_items;
+                let verdict = match is_alone || !is_suspect {
+                    true => batch.failed(is_suspect, self.queue.deliveries()),
+                    false => Verdict::TryAgain,
+                };
+                match verdict {
                     Verdict::TryAgain => self.queue.put_back(batch),
                     Verdict::Divide => return self.divide(batch, failure, at),
                 }
@@ -140,9 +146,9 @@ impl Worker {
                 ledger.record_unanswered(batch.count());
             }
         });
-        self.queue.operation_ended(batch.given_up(failure.status));
         self.outage_log.failed(failure, sent, Instant::now());
         self.fail_flushes(batch.sequence(), &failure.text);
+        self.queue.operation_ended(batch.given_up(failure.status));
     }
 
     /// Answers the flushes that cover a batch of which something will never be delivered.

@@ -47,6 +47,8 @@ pub(super) struct InFlight {
     pub(super) epoch: u64,
     /// When it was sent.
     pub(super) at: Instant,
+    /// No other request was under way at the same time: whatever goes wrong is not the fault of another one.
+    pub(super) is_alone: bool,
     /// `true` if this try, or an earlier one of the same batch, was sent and has no answer. Set by the request's body
     /// as soon as a connection takes its first bytes.
     is_unanswered: Arc<AtomicBool>,
@@ -89,7 +91,9 @@ impl Tries {
         let is_unanswered = Arc::new(AtomicBool::new(batch.is_unanswered()));
         let sending = start(request, &batch, Arc::clone(&is_unanswered));
         let (epoch, at) = (self.epoch, Instant::now());
-        self.in_flight.push(InFlight { request, batch, epoch, at, is_unanswered });
+        let is_alone = self.in_flight.is_empty();
+        self.in_flight.iter_mut().for_each(|other| other.is_alone = false);
+        self.in_flight.push(InFlight { request, batch, epoch, at, is_alone, is_unanswered });
         self.futures.push(Box::pin(async move { Sent { request, outcome: sending.await } }));
     }
 
