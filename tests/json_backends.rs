@@ -47,6 +47,48 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    /// Many keys are renamed alike, because a dot and an underscore become the same.
+    #[test]
+    fn every_field_of_an_event_is_in_its_line_once(
+        event in keys_alike(8), span in keys_alike(4), context in keys_alike(4), names in 0..3_usize,
+    ) {
+        let names =
+            [FieldNames::ElasticCommonSchema, FieldNames::Datadog, FieldNames::GoogleCloudLogging][names].clone();
+        // A key of the event counts before that of the context, and that before the one of the span.
+        let of = |keys: &[String], first: i64| -> Fields {
+            keys.iter().zip(first..).map(|(key, value)| (key.clone(), Logged::Signed(value))).collect()
+        };
+        let (event, span, context) = (of(&event, 100), of(&span, 200), of(&context, 300));
+        let mut expected = std::collections::BTreeMap::new();
+        for (key, value) in [&span, &context, &event].into_iter().flatten() {
+            let Logged::Signed(value) = value else { unreachable!() };
+            expected.insert(key.clone(), *value);
+        }
+        let attributes = context.iter().map(|(key, value)| {
+            let Logged::Signed(value) = value else { unreachable!() };
+            KeyValue::new(key.clone(), *value)
+        });
+        let _context = with_fields(attributes).attach();
+        let line = logged(|layer| layer.field_names(names), &event, &[(span, Vec::new())]);
+        let found: Vec<i64> = line.values().filter_map(Json::as_i64).filter(|value| *value < 400).collect();
+        let mut expected: Vec<i64> = expected.into_values().collect();
+        let mut sorted = found;
+        sorted.sort_unstable();
+        expected.sort_unstable();
+        prop_assert_eq!(sorted, expected, "{:?}", line);
+    }
+}
+
+fn keys_alike(most: usize) -> impl Strategy<Value = Vec<String>> {
+    let owned =
+        prop::sample::select(&["service.name", "service_name", "trace.id", "trace_id", "trace_id_"][..]);
+    let key = prop_oneof![3 => "[ab]([._][ab]){0,3}", 1 => owned.prop_map(str::to_owned)];
+    prop::collection::btree_set(key, 0..most).prop_map(|keys| keys.into_iter().collect())
+}
+
 #[test]
 fn names_that_a_backend_owns_are_prefixed() {
     let line = |names, key: &str, value: Logged| {

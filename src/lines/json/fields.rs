@@ -8,6 +8,10 @@
 //! | a key of an event and of a span | the event's |
 //! | a key that the line or the backend owns | renamed, `field.key` |
 //! | `a` and `a.b`, where dots unfold | one of them renamed, since one object cannot be a value as well |
+//! | two keys that are renamed alike | the second gets a further underscore or prefix |
+//!
+//! A renamed field still counts as one of the key that was requested: it is replaced by a later one of that key, and an
+//! event's replaces a span's.
 //!
 //! Keys are compared as they stand in the text, escaped: equal keys have equal escapes.
 //!
@@ -20,7 +24,7 @@
 use std::ops::Range;
 
 use super::encode;
-use super::reserved::{Reserved, bit, hash, renamed};
+use super::reserved::{COLLISION_PREFIX, Reserved, bit, hash, renamed};
 use super::shape::Shape;
 
 /// Fields as text, `,"key":value,"key":value`, with the position of each.
@@ -37,6 +41,19 @@ pub(super) struct Fields {
     keys: u64,
     /// Whether dotted keys are unfolded and one is there: then a key can also collide with its parents and members.
     dotted: bool,
+    /// The fields that have another key than was requested. Some may have been removed.
+    renames: Vec<Rename>,
+    /// So many at the beginning are the line's own: a key that the program requests does not mean them.
+    own: usize,
+}
+
+/// A key that a field has in place of the requested one.
+#[derive(Clone, Debug)]
+struct Rename {
+    /// Escaped, as it stands in the text.
+    key: Box<[u8]>,
+    /// Escaped.
+    requested: Box<[u8]>,
 }
 
 /// The start of a field (at its comma) and the end of its key. The field ends where the next one starts.
@@ -64,7 +81,10 @@ impl KnownKey {
     pub(super) fn new(key: &str, reserved: &Reserved) -> Option<Self> {
         let mut fields = Fields::default();
         let hash = fields.write_key(key);
-        let is_fixed = !reserved.unfolds() && !fields.is_refused(hash, 0, Shape::Other, reserved);
+        // The last is a key that renamed fields have.
+        let is_fixed = !reserved.unfolds()
+            && !fields.is_refused(hash, 0, Shape::Other, reserved)
+            && !key.starts_with(COLLISION_PREFIX);
         is_fixed.then(|| Self { text: fields.text.into(), hash })
     }
 }
@@ -76,6 +96,8 @@ impl Fields {
         self.marks.clear();
         self.keys = 0;
         self.dotted = false;
+        self.renames.clear();
+        self.own = 0;
     }
 
     /// `,"key":value,…`
@@ -103,6 +125,11 @@ impl Fields {
         self.contains(hash(key.as_bytes()), key.as_bytes())
     }
 
+    /// Makes the fields that are there the line's own.
+    pub(super) fn make_own(&mut self) {
+        self.own = self.marks.len();
+    }
+
     /// Writes `,"key":` and returns the place for the value. A field of the same key that is there is replaced.
     pub(super) fn begin(&mut self, key: &str, reserved: &Reserved) -> &mut Vec<u8> {
         self.begin_shaped(key, Shape::Other, reserved)
@@ -110,10 +137,13 @@ impl Fields {
 
     /// The same for a value of a known shape: some keys are open to some values only.
     pub(super) fn begin_shaped(&mut self, key: &str, shape: Shape<'_>, reserved: &Reserved) -> &mut Vec<u8> {
-        let start = self.text.len();
+        let mut start = self.text.len();
         let mut hash = self.write_key(&reserved.unfoldable(key));
-        if self.is_refused(hash, start, shape, reserved) {
-            hash = self.rename_last(start, shape, reserved);
+        if !self.renames.is_empty() {
+            start = self.remove_requested(start);
+        }
+        if self.is_refused(hash, start, shape, reserved) || self.is_rename_of_another(hash, start) {
+            (hash, start) = self.rename_last(start, shape, reserved);
         }
         let key_end = self.text.len() - 2;
         self.dotted |= reserved.unfolds() && self.text[start + 2..key_end].contains(&b'.');
@@ -141,10 +171,11 @@ impl Fields {
         &mut self.text
     }
 
-    /// Renames the key that was just written at the end, and returns its hash.
+    /// Renames the key that was just written at the end, and returns its hash and its place.
     /// Tries prefixes until one is free, which ends: the number of keys of a line is finite.
     #[cold]
-    fn rename_last(&mut self, start: usize, shape: Shape<'_>, reserved: &Reserved) -> u64 {
+    fn rename_last(&mut self, start: usize, shape: Shape<'_>, reserved: &Reserved) -> (u64, usize) {
+        let start = self.remove_requested(start);
         let key = self.text[start + 2..self.text.len() - 2].to_vec();
         let mut attempt = 0;
         loop {
@@ -153,8 +184,10 @@ impl Fields {
             self.text.extend_from_slice(&renamed(&key, attempt, reserved.unfolds()));
             let hash = hash(&self.text[start + 2..]);
             self.text.extend_from_slice(b"\":");
-            if !self.is_refused(hash, start, shape, reserved) {
-                return hash;
+            let new = &self.text[start + 2..self.text.len() - 2];
+            if !self.is_refused(hash, start, shape, reserved) && !self.contains(hash, new) {
+                self.renames.push(Rename { key: new.into(), requested: key.into() });
+                return (hash, start);
             }
         }
     }
@@ -165,6 +198,42 @@ impl Fields {
         reserved.refuses(hash, key, shape) || (reserved.unfolds() && self.is_related(key))
     }
 
+    /// Returns `true` if a field that was renamed has the key that was just written at the end.
+    fn is_rename_of_another(&self, hash: u64, start: usize) -> bool {
+        let key = &self.text[start + 2..self.text.len() - 2];
+        !self.renames.is_empty() && self.contains(hash, key) && self.requested(key) != key
+    }
+
+    /// Returns the key that was requested for the field of this key.
+    fn requested<'a>(&'a self, key: &'a [u8]) -> &'a [u8] {
+        let rename = self.renames.iter().rfind(|rename| *rename.key == *key);
+        rename.map_or(key, |rename| &rename.requested)
+    }
+
+    /// Removes a field for which the key was requested that was just written at the end, if it has another one; returns
+    /// where the end now begins.
+    #[cold]
+    fn remove_requested(&mut self, start: usize) -> usize {
+        let key = &self.text[start + 2..self.text.len() - 2];
+        let requested = |mark: &Mark| self.requested(self.key(mark)) == key;
+        let Some(index) = self.marks[self.own..].iter().position(requested) else { return start };
+        let index = self.own + index;
+        let end = self.marks.get(index + 1).map_or(start, |next| next.start);
+        let length = end - self.marks[index].start;
+        self.take_out(index, end);
+        start - length
+    }
+
+    /// Returns `true` if there is a field for which the same key was requested as for one of `others`.
+    fn has_requested(&self, others: &Self, mark: &Mark) -> bool {
+        let key = others.key(mark);
+        if self.renames.is_empty() && others.renames.is_empty() {
+            return self.contains(mark.hash, key);
+        }
+        let requested = others.requested(key);
+        self.marks.iter().any(|mark| self.requested(self.key(mark)) == requested)
+    }
+
     /// Returns `true` if `key` is a parent or a member of a key that is there, in a backend that unfolds keys.
     /// Searches all keys, which is why lines without dotted keys skip it.
     pub(super) fn is_related(&self, key: &[u8]) -> bool {
@@ -172,10 +241,11 @@ impl Fields {
             && self.marks.iter().any(|mark| is_member(self.key(mark), key) || is_member(key, self.key(mark)))
     }
 
-    /// Returns another key for one of `from`, if it is a parent or a member of a key that is here. It is related to none
-    /// of `taken` either.
+    /// Returns another key for one of `from`, if it is here for another field, or a parent or a member of a key that is
+    /// here. It is related to none of `taken` either.
     fn key_apart(&self, key: &[u8], from: &Self, taken: &[Vec<u8>], reserved: &Reserved) -> Option<Vec<u8>> {
-        if !self.dotted && !from.dotted || !self.is_related(key) {
+        let is_here = self.contains(hash(key), key);
+        if !is_here && (!self.dotted && !from.dotted || !self.is_related(key)) {
             return None;
         }
         let is_free = |key: &Vec<u8>| {
@@ -184,13 +254,13 @@ impl Fields {
                 && !taken.iter().any(|other| key == other || is_member(key, other) || is_member(other, key))
                 && [self, from].iter().all(|fields| !fields.contains(hash, key) && !fields.is_related(key))
         };
-        (1..).map(|attempt| renamed(key, attempt, true)).find(is_free)
+        (1..).map(|attempt| renamed(key, attempt, reserved.unfolds())).find(is_free)
     }
 
     /// Adds the fields whose keys are not there yet. Fields that must be renamed take no reserved key.
     pub(super) fn add_missing(&mut self, others: &Self, reserved: &Reserved) {
         for (index, mark) in others.marks.iter().enumerate() {
-            if !self.contains(mark.hash, others.key(mark)) {
+            if !self.has_requested(others, mark) {
                 self.push(others, index, *mark, reserved);
             }
         }
@@ -199,13 +269,14 @@ impl Fields {
     /// Appends to `out` the text of the fields whose keys are not in `others`.
     pub(super) fn write_missing_in(&self, others: &Self, reserved: &Reserved, out: &mut Vec<u8>) {
         let is_dotted = self.dotted || others.dotted;
-        if self.keys & others.keys == 0 && !is_dotted {
+        let is_renamed = !self.renames.is_empty() || !others.renames.is_empty();
+        if self.keys & others.keys == 0 && !is_dotted && !is_renamed {
             out.extend_from_slice(&self.text);
             return;
         }
         let mut taken = Vec::new();
         for (index, mark) in self.marks.iter().enumerate() {
-            if !others.contains(mark.hash, self.key(mark)) {
+            if !others.has_requested(self, mark) {
                 let renamed = others.key_apart(self.key(mark), self, &taken, reserved);
                 write_field(out, renamed.as_deref().unwrap_or(self.key(mark)), self.value(index));
                 taken.extend(renamed);
@@ -219,6 +290,7 @@ impl Fields {
         self.marks.clone_from(&other.marks);
         self.keys = other.keys;
         self.dotted = other.dotted;
+        self.renames.clone_from(&other.renames);
     }
 
     /// Writes `,"key":` and returns the hash of the escaped key.
@@ -247,6 +319,7 @@ impl Fields {
         let start = self.marks[index].start;
         self.text.drain(start..end);
         self.marks.remove(index);
+        self.own -= usize::from(index < self.own);
         for mark in &mut self.marks[index..] {
             mark.start -= end - start;
             mark.key_end -= end - start;
@@ -256,7 +329,14 @@ impl Fields {
     /// Appends a field of another set, under another key if it is related to one that is here.
     fn push(&mut self, from: &Self, index: usize, mark: Mark, reserved: &Reserved) {
         let start = self.text.len();
-        let (hash, key_end) = match self.key_apart(from.key(&mark), from, &[], reserved) {
+        let key = from.key(&mark);
+        let new = self.key_apart(key, from, &[], reserved);
+        let requested = from.requested(key);
+        let own = new.as_deref().unwrap_or(key);
+        if requested != own {
+            self.renames.push(Rename { key: own.into(), requested: requested.into() });
+        }
+        let (hash, key_end) = match new {
             None => {
                 self.text.extend_from_slice(&from.text[from.range(index)]);
                 (mark.hash, start + mark.key_end - mark.start)

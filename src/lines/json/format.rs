@@ -342,6 +342,7 @@ fn constants(options: &Options, preset: &'static Preset, reserved: &mut Reserved
         reserved.insert(name, Role::Owned);
     }
     reserved.add_owned(&preset.owned);
+    fields.make_own();
     let max = options.max_field_length;
     for (key, value) in options.constants.iter().filter(|(key, _)| !key.is_empty()) {
         let shape = Shape::of_value(value, preset.numbers, max);

@@ -102,14 +102,14 @@ impl SpanText<'_> {
         let generation = 1 + scope(innermost).map(KeptSpan::version).sum::<u64>();
         let cache = innermost.kept().json();
         if cache.generation == generation {
-            return cache.fields.write_missing_in(event, self.reserved, line);
+            return self.append(&cache.fields, event, line);
         }
         drop(cache);
         match self.is_nested {
             true => self.nest(innermost, merged, scratch),
             false => self.merge(innermost, generation, merged, scratch),
         }
-        merged.write_missing_in(event, self.reserved, line);
+        self.append(merged, event, line);
         if !self.is_cached {
             return;
         }
@@ -117,6 +117,14 @@ impl SpanText<'_> {
         let mut cache = innermost.kept().json();
         cache.fields.copy_from(merged);
         cache.generation = generation;
+    }
+
+    /// Appends the fields that the event does not have. The list is always appended: the event has no field of its key.
+    fn append(&self, fields: &Fields, event: &Fields, line: &mut Vec<u8>) {
+        match self.is_nested {
+            true => line.extend_from_slice(fields.text()),
+            false => fields.write_missing_in(event, self.reserved, line),
+        }
     }
 
     /// From the innermost to the outermost: the first one with a key wins.
