@@ -15,7 +15,7 @@ pub(crate) fn google_cloud(line: &Line) -> Result<(), String> {
         return Err("ids are text".to_owned());
     }
     if line.get("logging.googleapis.com/trace_sampled").is_some_and(|it| !it.is_boolean()) {
-        return Err("trace_sampled is a truth value".to_owned());
+        return Err("trace_sampled is a boolean".to_owned());
     }
     if line
         .get("time")

@@ -1,5 +1,5 @@
-//! The rules by which backends accept a line, as they publish them, written down independently of the tables in the
-//! crate.
+//! The rules by which backends accept a line, as they publish them, written down independently of the code of the crate.
+//! The fields of ECS are read from the same copy of its list.
 
 mod datadog;
 mod elasticsearch;

@@ -261,7 +261,7 @@ impl IdForm {
         }
     }
 
-    /// Writes the value of the flags, which is a text or, for some backends, a truth value.
+    /// Writes the value of the flags, which is a text or, for some backends, a boolean.
     fn write_flags(self, line: &mut Vec<u8>, ids: TraceIds) {
         match self {
             Self::HexAndSampled => encode::bool(line, ids.flags.is_sampled()),

@@ -1,6 +1,6 @@
 //! Keys in a list of spans.
 //!
-//! Elasticsearch has one field for a key, in whichever element of a list it stands. A key that is a text in an outer
+//! Elasticsearch has one mapping per key for all elements of a list. A key that is a text in an outer
 //! span and an object in an inner one, or first a number and then a text, makes it refuse the line. The field of the
 //! inner span is renamed, as in the line itself:
 //!

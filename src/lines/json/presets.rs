@@ -62,7 +62,7 @@ pub(super) enum ServiceNames {
 pub(super) enum IdForm {
     /// Hexadecimal ids and flags.
     Hex,
-    /// Hexadecimal ids, and flags as a truth value.
+    /// Hexadecimal ids, and flags as a boolean.
     HexAndSampled,
     /// The lower 64 bits as a decimal number.
     Decimal,
@@ -101,7 +101,7 @@ impl Preset {
     }
 
     /// Returns the preset's name for a field of an event that describes an error. `is_text` is `false` for numbers and
-    /// truth values, which a message cannot be.
+    /// booleans, which a message cannot be.
     pub(super) fn error_field(&self, name: &str, is_text: bool) -> Option<&'static str> {
         let [kind, message, stacktrace] = self.exception;
         match name {

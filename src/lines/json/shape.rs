@@ -21,22 +21,22 @@ pub(super) enum Role {
     Integer,
     /// Numbers.
     Float,
-    /// Truth values.
+    /// Booleans.
     Boolean,
-    /// Texts that are a date, or a date with a time and an offset.
+    /// Texts that hold a date, with or without a time and its offset.
     Date,
     /// Texts that are an IP address.
     Address,
 }
 
-/// What the role of a key depends on in a value. Texts are looked at only if the key has a role.
+/// What decides whether a value may have a key of some role. Texts are looked at only if the key has a role.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Shape<'a> {
     /// A number in the range of an integer of 64 bits.
     Number,
     /// A number beyond that.
     LargeNumber,
-    /// A truth value.
+    /// A boolean.
     Boolean,
     /// A text.
     Text(&'a str),

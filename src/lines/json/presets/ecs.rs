@@ -1,18 +1,18 @@
 //! The Elastic Common Schema 8.11.
 //!
 //! A line is a flat object whose keys have dots; Filebeat and Elasticsearch unfold them into objects (`expand_keys`).
-//! Three things make Elasticsearch refuse such a line: a value where the schema has an object, a value of another type
-//! than the field's, and a member of a field that is no object. `ecs_8_11.csv` has the fields of the schema with their
-//! types: two columns of
-//! [`generated/csv/fields.csv`](https://github.com/elastic/ecs/blob/v8.11.0/generated/csv/fields.csv). They decide
-//! which fields of the program keep their names:
+//! Elasticsearch rejects such a line for any of three reasons: a value where the schema has an object, a value of another
+//! type than the field's, and a member of a field that is no object. `ecs_8_11.csv` has the fields of the schema with
+//! their types: two columns of
+//! [`generated/csv/fields.csv`](https://github.com/elastic/ecs/blob/v8.11.0/generated/csv/fields.csv), under the Apache
+//! License 2.0 of Elasticsearch B.V. They decide which fields of the program keep their names:
 //!
 //! | type | for example | a field of the program with this name |
 //! |---|---|---|
 //! | field sets, `object`, `nested`, `flattened` | `http`, `http.request` | is renamed to `field.http`, because it is a value |
 //! | `keyword`, `wildcard`, `match_only_text` | `http.request.method` | keeps its name |
 //! | `long`, `float`, `scaled_float` | `source.port` | keeps its name if its value is a number that the field can hold |
-//! | `boolean`, `date`, `ip` | `event.start` | keeps its name if its value is a truth value, a date, an IP address |
+//! | `boolean`, `date`, `ip` | `event.start` | keeps its name if its value is a boolean, a date, an IP address |
 //! | `geo_point`, `constant_keyword` | `data_stream.type` | is renamed, because no value is certain to be accepted |
 //!
 //! What is below a field that is no object (`source.port.name`) is renamed. Numbers beyond what the `float` of a dynamic
