@@ -56,7 +56,7 @@ proptest! {
         event in keys_alike(8), span in keys_alike(4), context in keys_alike(4), names in 0..3_usize,
     ) {
         let names =
-            [FieldNames::ElasticCommonSchema, FieldNames::Datadog, FieldNames::GoogleCloudLogging][names].clone();
+            [FieldNames::ElasticCommonSchema, FieldNames::Datadog, FieldNames::GoogleCloudLogging][names];
         // A key of the event counts before that of the context, and that before the one of the span.
         let of = |keys: &[String], first: i64| -> Fields {
             keys.iter().zip(first..).map(|(key, value)| (key.clone(), Logged::Signed(value))).collect()

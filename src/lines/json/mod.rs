@@ -43,7 +43,7 @@
 //!   `exception.type` (as far as its `Debug` form shows it), `exception.message` and, if it has causes,
 //!   `exception.stacktrace` with all of them. Of several errors that in the field `error` counts, or else the first one;
 //!   errors in redacted fields do not count, and fields `exception.*` of the event itself win. The line of
-//!   [`record_error`](crate::record_error) has no field `error`, because it would only repeat `exception.message` and of
+//!   [`record_error`](crate::record_error) has no field `error`, because it would only repeat `exception.message` and
 //!   `message`.
 //! - Fields that [`JsonLayer::redact`] names have the value `"[redacted]"`.
 //! - A line is passed to the writer in one `write` call. Errors of the writer are not reported, because there is no place left
