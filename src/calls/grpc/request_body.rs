@@ -25,7 +25,6 @@ pub(super) fn instrument_request_body<B: Any>(body: &mut B, call: &Call) {
     let body: &mut dyn Any = body;
     if let Some(body) = body.downcast_mut::<tonic::body::Body>() {
         wrap(body, call, tonic::body::Body::new);
-        return;
     }
     #[cfg(feature = "axum")]
     if let Some(body) = body.downcast_mut::<axum::body::Body>() {
