@@ -50,7 +50,7 @@ impl ParentOrigin {
     pub(crate) const ALL: [Self; 3] = [Self::None, Self::Local, Self::Remote];
 
     /// Returns the origin of a parent. An invalid span context is no parent.
-    fn of(parent: &SpanContext) -> Self {
+    fn from_parent(parent: &SpanContext) -> Self {
         match parent.is_valid() {
             false => Self::None,
             true if parent.is_remote() => Self::Remote,
@@ -67,7 +67,7 @@ impl SpanCounts {
     /// Counts a span that starts.
     #[inline(never)]
     pub(crate) fn start(&self, parent: &SpanContext, decision: &SamplingDecision) {
-        let started = &self.shard().started[ParentOrigin::of(parent) as usize];
+        let started = &self.shard().started[ParentOrigin::from_parent(parent) as usize];
         started[decision.clone() as usize].fetch_add(1, Ordering::Relaxed);
     }
 

@@ -142,7 +142,7 @@ impl Destination {
             discard(panic);
             let failure = Failure::new(Cause::Unexpected, "the request ended with a panic");
             // Of code of the program, or of this crate, that met these items.
-            Outcome::Retry(failure).of_request_sent(true)
+            Outcome::Retry(failure).with_sent(true)
         })
     }
 
@@ -419,7 +419,7 @@ impl Destination {
         };
         let is_answer = outcome.is_answer();
         let outcome = outcome
-            .of_request_sent(is_sent())
+            .with_sent(is_sent())
             .map_text(|text| if is_answer { secrets.redact_answer(text) } else { secrets.redact(text) });
         let outcome = match outdated.filter(|_| is_unauthenticated) {
             Some(reason) => outcome.with_context(|| reason),

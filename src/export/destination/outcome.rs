@@ -53,7 +53,7 @@ impl Outcome {
     }
 
     /// Notes whether a failure may come from the items, once it is known that the request was sent.
-    pub(super) fn of_request_sent(mut self, is_sent: bool) -> Self {
+    pub(super) fn with_sent(mut self, is_sent: bool) -> Self {
         if let Self::Retry(failure) | Self::TooLarge(failure) | Self::Refused(failure) = &mut self {
             failure.may_come_from_items = is_sent && failure.cause.may_come_from_items();
         }

@@ -337,7 +337,7 @@ impl Batch {
     /// The batch itself, if it holds a single item, or a request that cannot be divided.
     pub(crate) fn split(self) -> Result<(Self, Self), Self> {
         let Self { sequence, is_unanswered, started, suspicion, .. } = self;
-        let suspicion = suspicion.of_half();
+        let suspicion = suspicion.halved();
         let half = |content| Self { is_unanswered, started, suspicion, ..Self::new(sequence, content) };
         match &self.content {
             Content::Items(items) if items.count > 1 => {

@@ -54,7 +54,7 @@ impl Suspicion {
 
     /// Returns what half of a divided batch begins with: if the whole was to blame, one of the halves is, and its next failure
     /// is enough.
-    pub(super) fn of_half(self) -> Self {
+    pub(super) fn halved(self) -> Self {
         Self { strikes: self.strikes.min(PATIENCE - 1), ..self }
     }
 
@@ -90,12 +90,12 @@ mod tests {
     fn half_of_a_batch_to_blame_is_divided_at_its_next_failure() {
         let mut suspicion = Suspicion::default();
         (0..6).for_each(|deliveries| _ = suspicion.failed(deliveries, true));
-        let mut half = suspicion.of_half();
+        let mut half = suspicion.halved();
         assert!(half.lets_others_pass(5));
         // Nothing was delivered between, as in an outage.
         assert_eq!(half.failed(5, true), Verdict::TryAgain);
         assert_eq!(half.failed(6, true), Verdict::Divide);
-        assert_eq!(Suspicion::default().of_half().failed(6, true), Verdict::TryAgain);
+        assert_eq!(Suspicion::default().halved().failed(6, true), Verdict::TryAgain);
     }
 
     #[test]

@@ -345,7 +345,7 @@ fn constants(options: &Options, preset: &'static Preset, reserved: &mut Reserved
     fields.make_own();
     let max = options.max_field_length;
     for (key, value) in options.constants.iter().filter(|(key, _)| !key.is_empty()) {
-        let shape = Shape::of_value(value, preset.numbers, max);
+        let shape = Shape::from_value(value, preset.numbers, max);
         preset.numbers.value(fields.begin_shaped(key, shape, reserved), value, max);
     }
     for key in fields.keys() {

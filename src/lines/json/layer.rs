@@ -182,7 +182,7 @@ where
             for (key, value) in fields {
                 let numbers = self.format.preset.numbers;
                 let key = self.format.preset.error_field(key, true).unwrap_or(key);
-                let shape = Shape::of_own(value, numbers);
+                let shape = Shape::from_own_field(value, numbers);
                 let out = own.begin_shaped(key, shape, &self.format.reserved);
                 match *value {
                     FieldValue::Text(text) => encode::display(out, text, self.format.max_field_length),
@@ -228,7 +228,7 @@ where
                 encode::string(spans.begin(key, &self.format.reserved), REDACTED);
             } else {
                 let Format { preset, reserved, max_field_length: max, .. } = &self.format;
-                let shape = Shape::of_value(value, preset.numbers, *max);
+                let shape = Shape::from_value(value, preset.numbers, *max);
                 preset.numbers.value(spans.begin_shaped(key, shape, reserved), value, *max);
             }
             fields.add_missing(spans, &self.format.reserved);

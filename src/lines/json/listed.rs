@@ -45,7 +45,7 @@ impl ListedKeys {
     pub(super) fn write(&mut self, span: &Fields, reserved: &Reserved, out: &mut Vec<u8>) {
         let mut taken: Vec<Vec<u8>> = Vec::new();
         for (key, value) in span.iter() {
-            let kind = Kind::of(value).filter(|_| self.is_typed);
+            let kind = Kind::from_value(value).filter(|_| self.is_typed);
             if !self.refuses(key, kind) {
                 write_field(out, key, value);
                 self.add(key, kind);
@@ -87,17 +87,17 @@ impl ListedKeys {
 
 impl Kind {
     /// Returns the type of a value of a span, or `None` for `null`. The value has a quote and a colon before it.
-    fn of(value: &[u8]) -> Option<Self> {
+    fn from_value(value: &[u8]) -> Option<Self> {
         let value = value.strip_prefix(b"\":").unwrap_or(value);
         match value.first()? {
             b'n' => None,
             b't' | b'f' => Some(Self::Boolean),
-            b'-' | b'0'..=b'9' => Some(Self::of_number(std::str::from_utf8(value).ok()?)),
+            b'-' | b'0'..=b'9' => Some(Self::from_number(std::str::from_utf8(value).ok()?)),
             _ => Some(Self::Text),
         }
     }
 
-    fn of_number(text: &str) -> Self {
+    fn from_number(text: &str) -> Self {
         match text.parse::<i64>() {
             Ok(_) => Self::Integer,
             Err(_) if text.parse().is_ok_and(|it: f64| it.abs() < Shape::BEYOND_INTEGERS) => Self::Float,

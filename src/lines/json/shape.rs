@@ -67,29 +67,29 @@ impl<'a> Shape<'a> {
 
     /// Returns the shape of a field's value, of which a text has at most `max` bytes.
     #[inline]
-    pub(super) fn of_field(value: &FieldValue<'a>, numbers: Numbers, max: usize) -> Self {
+    pub(super) fn from_field(value: &FieldValue<'a>, numbers: Numbers, max: usize) -> Self {
         match *value {
             FieldValue::Bool(_) => Self::Boolean,
-            FieldValue::I64(value) => Self::of_held(numbers.holds_signed(value)),
-            FieldValue::U64(value) => Self::of_held(numbers.holds_integer(value)),
-            FieldValue::F64(value) => Self::of_float(value, numbers),
-            FieldValue::Text(text) | FieldValue::Error { message: text, .. } => Self::of_text(text, max),
+            FieldValue::I64(value) => Self::from_flag(numbers.holds_signed(value)),
+            FieldValue::U64(value) => Self::from_flag(numbers.holds_integer(value)),
+            FieldValue::F64(value) => Self::from_float(value, numbers),
+            FieldValue::Text(text) | FieldValue::Error { message: text, .. } => Self::from_text(text, max),
             FieldValue::Bytes(_) => Self::Other,
         }
     }
 
     /// The same for a value of the OpenTelemetry API. A list has the shape of its elements.
-    pub(super) fn of_value(value: &'a Value, numbers: Numbers, max: usize) -> Self {
+    pub(super) fn from_value(value: &'a Value, numbers: Numbers, max: usize) -> Self {
         match value {
             Value::Bool(_) | Value::Array(Array::Bool(_)) => Self::Boolean,
-            Value::I64(value) => Self::of_held(numbers.holds_signed(*value)),
-            Value::F64(value) => Self::of_float(*value, numbers),
-            Value::String(text) => Self::of_text(text.as_str(), max),
+            Value::I64(value) => Self::from_flag(numbers.holds_signed(*value)),
+            Value::F64(value) => Self::from_float(*value, numbers),
+            Value::String(text) => Self::from_text(text.as_str(), max),
             Value::Array(Array::I64(values)) => {
-                Self::of_held(values.iter().all(|&value| numbers.holds_signed(value)))
+                Self::from_flag(values.iter().all(|&value| numbers.holds_signed(value)))
             }
             Value::Array(Array::F64(values)) => {
-                values.iter().fold(Self::Number, |shape, &value| match Self::of_float(value, numbers) {
+                values.iter().fold(Self::Number, |shape, &value| match Self::from_float(value, numbers) {
                     Self::Number => shape,
                     Self::LargeNumber if matches!(shape, Self::Number) => Self::LargeNumber,
                     Self::LargeNumber => shape,
@@ -104,21 +104,21 @@ impl<'a> Shape<'a> {
     }
 
     /// The same for a value in a line of this crate's own.
-    pub(super) fn of_own(value: &diagnostics::FieldValue<'_>, numbers: Numbers) -> Self {
+    pub(super) fn from_own_field(value: &diagnostics::FieldValue<'_>, numbers: Numbers) -> Self {
         match *value {
             diagnostics::FieldValue::Text(_) => Self::Other,
-            diagnostics::FieldValue::Count(count) => Self::of_held(numbers.holds_integer(count)),
-            diagnostics::FieldValue::Seconds(seconds) => Self::of_float(seconds, numbers),
+            diagnostics::FieldValue::Count(count) => Self::from_flag(numbers.holds_integer(count)),
+            diagnostics::FieldValue::Seconds(seconds) => Self::from_float(seconds, numbers),
         }
     }
 
     /// An integer is written as a number only if the backend can hold it.
-    fn of_held(is_held: bool) -> Self {
+    fn from_flag(is_held: bool) -> Self {
         if is_held { Self::Number } else { Self::Other }
     }
 
     /// What is not finite is no number in a line.
-    fn of_float(value: f64, numbers: Numbers) -> Self {
+    fn from_float(value: f64, numbers: Numbers) -> Self {
         match value.abs() {
             size if !size.is_finite() || !numbers.holds_float(size) => Self::Other,
             size if size < Self::BEYOND_INTEGERS => Self::Number,
@@ -127,7 +127,7 @@ impl<'a> Shape<'a> {
     }
 
     /// A text that is cut is no longer what it was.
-    fn of_text(text: &'a str, max: usize) -> Self {
+    fn from_text(text: &'a str, max: usize) -> Self {
         if text.len() <= max { Self::Text(text) } else { Self::Other }
     }
 
@@ -241,7 +241,7 @@ mod tests {
     fn a_list_has_the_shape_of_all_its_elements() {
         let shape = |values: &[f64]| {
             let value = Value::Array(Array::F64(values.to_vec()));
-            let shape = Shape::of_value(&value, Numbers::FLOAT_32, 9);
+            let shape = Shape::from_value(&value, Numbers::FLOAT_32, 9);
             [Role::Integer, Role::Float, Role::Text].map(|role| role.admits(shape))
         };
         assert_eq!(shape(&[1.0, -2.5]), [true, true, true]);
@@ -250,7 +250,7 @@ mod tests {
         assert_eq!(shape(&[f64::NAN, 1.0]), [false, false, true]);
         let texts = |texts: &[&'static str], max| {
             let value = Value::Array(Array::String(texts.iter().map(|&text| text.into()).collect()));
-            Role::Address.admits(Shape::of_value(&value, Numbers::FLOAT_32, max))
+            Role::Address.admits(Shape::from_value(&value, Numbers::FLOAT_32, max))
         };
         assert!(texts(&["10.0.0.1", "::1"], 8));
         assert!(!texts(&["10.0.0.1", "::1"], 7), "a text that is cut is no address");

@@ -90,7 +90,7 @@ impl Values<'_> {
         let out = match known {
             Some(known) => self.fields.begin_known(known),
             None => {
-                let shape = Shape::of_field(value, self.format.preset.numbers, max);
+                let shape = Shape::from_field(value, self.format.preset.numbers, max);
                 self.fields.begin_shaped(key, shape, self.reserved)
             }
         };
