@@ -109,7 +109,7 @@ async fn handle(request: Request<Body>) -> Result<Response<Body>, Infallible> {
 
 fn request(path: &str) -> Request<Body> {
     let content_type = if path.contains("Shop/") { "application/grpc" } else { "text/plain" };
-    Request::builder().uri(path).header("content-type", content_type).body(Body::empty()).unwrap()
+    Request::post(path).header("content-type", content_type).body(Body::empty()).unwrap()
 }
 
 #[tokio::test]
