@@ -82,6 +82,7 @@ fn request() -> Request<String> {
 
 fn request_from(caller: &'static str) -> Request<String> {
     let mut request = Request::new(String::new());
+    *request.method_mut() = http::Method::POST;
     *request.uri_mut() = Uri::from_static("http://greeter:50051/myservice.MyService/ProcessRequest");
     let headers = request.headers_mut();
     headers.reserve(8);
