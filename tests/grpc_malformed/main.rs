@@ -76,7 +76,7 @@ impl Side {
         let calls = Arc::clone(&self.calls);
         MapRequestLayer::new(move |request: http::Request<B>| {
             let kind = request.headers().get("content-type").map(http::HeaderValue::as_bytes);
-            if kind == Some(b"application/grpc") {
+            if kind == Some(b"application/grpc") && request.method() == http::Method::POST {
                 calls.fetch_add(1, Ordering::SeqCst);
             }
             request

@@ -8,10 +8,10 @@
 //! | a key of an event and of a span | the event's |
 //! | a key that the line or the backend owns | renamed, `field.key` |
 //! | `a` and `a.b`, where dots unfold | one of them renamed, since one object cannot be a value as well |
-//! | two keys that are renamed alike | the second gets a further underscore or prefix |
+//! | two keys that are renamed alike, where dots unfold | the second gets a further underscore |
 //!
-//! A renamed field still counts as one of the key that was requested: it is replaced by a later one of that key, and an
-//! event's replaces a span's.
+//! Where dots unfold, a renamed field still counts as one of the key that was requested: it is replaced by a later one of
+//! that key, and an event's replaces a span's. Elsewhere a field that is called `field.key` is the same as a renamed `key`.
 //!
 //! Keys are compared as they stand in the text, escaped: equal keys have equal escapes.
 //!
@@ -24,7 +24,7 @@
 use std::ops::Range;
 
 use super::encode;
-use super::reserved::{COLLISION_PREFIX, Reserved, bit, hash, renamed};
+use super::reserved::{Reserved, bit, hash, renamed};
 use super::shape::Shape;
 
 /// Fields as text, `,"key":value,"key":value`, with the position of each.
@@ -41,7 +41,7 @@ pub(super) struct Fields {
     keys: u64,
     /// Whether dotted keys are unfolded and one is there: then a key can also collide with its parents and members.
     dotted: bool,
-    /// The fields that have another key than was requested. Some may have been removed.
+    /// The fields that have another key than was requested, where dots unfold. Some may have been removed.
     renames: Vec<Rename>,
     /// So many at the beginning are the line's own: a key that the program requests does not mean them.
     own: usize,
@@ -81,10 +81,7 @@ impl KnownKey {
     pub(super) fn new(key: &str, reserved: &Reserved) -> Option<Self> {
         let mut fields = Fields::default();
         let hash = fields.write_key(key);
-        // The last is a key that renamed fields have.
-        let is_fixed = !reserved.unfolds()
-            && !fields.is_refused(hash, 0, Shape::Other, reserved)
-            && !key.starts_with(COLLISION_PREFIX);
+        let is_fixed = !reserved.unfolds() && !fields.is_refused(hash, 0, Shape::Other, reserved);
         is_fixed.then(|| Self { text: fields.text.into(), hash })
     }
 }
@@ -175,7 +172,7 @@ impl Fields {
     /// Tries prefixes until one is free, which ends: the number of keys of a line is finite.
     #[cold]
     fn rename_last(&mut self, start: usize, shape: Shape<'_>, reserved: &Reserved) -> (u64, usize) {
-        let start = self.remove_requested(start);
+        let start = if reserved.unfolds() { self.remove_requested(start) } else { start };
         let key = self.text[start + 2..self.text.len() - 2].to_vec();
         let mut attempt = 0;
         loop {
@@ -185,7 +182,13 @@ impl Fields {
             let hash = hash(&self.text[start + 2..]);
             self.text.extend_from_slice(b"\":");
             let new = &self.text[start + 2..self.text.len() - 2];
-            if !self.is_refused(hash, start, shape, reserved) && !self.contains(hash, new) {
+            if self.is_refused(hash, start, shape, reserved) {
+                continue;
+            }
+            if !reserved.unfolds() {
+                return (hash, start);
+            }
+            if !self.contains(hash, new) {
                 self.renames.push(Rename { key: new.into(), requested: key.into() });
                 return (hash, start);
             }

@@ -172,7 +172,7 @@ pub(super) fn renamed(key: &[u8], attempt: usize, unfolds: bool) -> Vec<u8> {
 }
 
 /// What makes a key that collides with a reserved one its own.
-pub(super) const COLLISION_PREFIX: &str = "field.";
+const COLLISION_PREFIX: &str = "field.";
 
 /// Parts of a dotted key. Elasticsearch allows objects twenty deep; prefixes need some of them.
 const MAX_DEPTH: usize = 15;

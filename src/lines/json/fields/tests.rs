@@ -60,24 +60,24 @@ fn reserved_keys_get_a_prefix_and_are_still_unique() {
     for (value, key) in ["level", "field.level", "levels", "level"].iter().enumerate() {
         encode::integer(fields.begin(key, &reserved), value);
     }
-    assert_eq!(text(&fields), r#","field.field.level":1,"levels":2,"field.level":3"#);
+    assert_eq!(text(&fields), r#","levels":2,"field.level":3"#);
 }
 
 #[test]
-fn a_renamed_field_counts_by_the_key_that_was_requested() {
-    let mut reserved = Reserved::default();
-    reserved.insert("level", Role::Owned);
-    let set = |fields: &mut Fields, key: &str, value: i64, shape| {
-        encode::integer(fields.begin_shaped(key, shape, &reserved), value);
+fn a_renamed_field_counts_by_the_key_that_was_requested_where_dots_unfold() {
+    let mut reserved = Reserved::new(true);
+    reserved.insert("a.b", Role::Owned);
+    let set = |fields: &mut Fields, key: &str, value: i64| {
+        encode::integer(fields.begin(key, &reserved), value);
     };
     let mut fields = Fields::default();
-    set(&mut fields, "level", 1, Shape::Other);
-    set(&mut fields, "field.level", 2, Shape::Other);
-    assert_eq!(text(&fields), r#","field.level":1,"field.field.level":2"#);
-    set(&mut fields, "level", 3, Shape::Other);
-    assert_eq!(text(&fields), r#","field.field.level":2,"field.level":3"#);
-    set(&mut fields, "field.level", 4, Shape::Other);
-    assert_eq!(text(&fields), r#","field.level":3,"field.field.level":4"#);
+    set(&mut fields, "a.b", 1);
+    set(&mut fields, "field.a_b", 2);
+    assert_eq!(text(&fields), r#","field.a_b":1,"field.a_b_":2"#);
+    set(&mut fields, "a.b", 3);
+    assert_eq!(text(&fields), r#","field.a_b_":2,"field.a_b":3"#);
+    set(&mut fields, "field.a_b", 4);
+    assert_eq!(text(&fields), r#","field.a_b":3,"field.a_b_":4"#);
 }
 
 #[test]
