@@ -175,10 +175,11 @@ mod tests {
     #[tokio::test]
     async fn a_slow_answer_is_there_for_the_next_connection() {
         static LOOKUPS: AtomicUsize = AtomicUsize::new(0);
+        static ANSWER: tokio::sync::Notify = tokio::sync::Notify::const_new();
         let resolve = |_| {
             LOOKUPS.fetch_add(1, Ordering::Relaxed);
             let answer = async {
-                tokio::time::sleep(Duration::from_millis(100)).await;
+                ANSWER.notified().await;
                 Ok(vec![([127, 0, 0, 1], 0).into()])
             };
             answer.boxed()
@@ -188,11 +189,14 @@ mod tests {
         let look_up = || resolver.clone().call("collector".parse().unwrap());
         assert!(tokio::time::timeout(Duration::from_millis(10), look_up()).await.is_err());
         assert!(resolver.is_looking_up("collector"));
+        tokio::time::sleep(2 * slow).await;
+        ANSWER.notify_one();
         while resolver.is_looking_up("collector") {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         assert_eq!(look_up().await.unwrap().count(), 1);
         assert_eq!(LOOKUPS.load(Ordering::Relaxed), 1);
+        ANSWER.notify_one();
         let resolver = Resolver { keep: Duration::ZERO, running: Arc::default(), ..resolver.clone() };
         assert_eq!(resolver.clone().call("collector".parse().unwrap()).await.unwrap().count(), 1);
         while resolver.running.lock().unwrap().contains_key("collector") {
