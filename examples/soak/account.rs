@@ -35,7 +35,8 @@ impl Seen {
         let recorded = [recorded, delivery.metrics.accepted, recorded];
         let mut balanced = true;
         for signal in 0..3 {
-            let is_balanced = is_balanced(recorded[signal], counts[signal], distinct[signal]);
+            let repeated = self.arrivals[signal] - distinct[signal];
+            let is_balanced = is_balanced(recorded[signal], counts[signal], distinct[signal], repeated);
             let verdict = if is_balanced { "balanced" } else { "NOT BALANCED" };
             println!(
                 "{}: {} recorded = {} at the collector + {} reported lost: {verdict} ({}; {} came twice)",
@@ -44,7 +45,7 @@ impl Seen {
                 distinct[signal],
                 counts[signal].lost(),
                 counts[signal],
-                self.arrivals[signal] - distinct[signal],
+                repeated,
             );
             balanced &= is_balanced;
         }
@@ -52,11 +53,12 @@ impl Seen {
     }
 }
 
-fn is_balanced(recorded: u64, counts: SignalStats, seen: u64) -> bool {
+fn is_balanced(recorded: u64, counts: SignalStats, seen: u64, repeated: u64) -> bool {
+    // Of what was sent without an answer, nothing is known. It may be there although it was rejected when it was repeated.
+    let unknown = counts.unanswered + counts.rejected.min(repeated);
     recorded == counts.accepted
         && counts.pending == 0
-        // Of what was sent without an answer, nothing is known.
-        && (counts.delivered..=counts.delivered + counts.unanswered).contains(&seen)
+        && (counts.delivered..=counts.delivered + unknown).contains(&seen)
         && recorded == counts.delivered + counts.lost()
 }
 

@@ -157,11 +157,12 @@ impl Destination {
         hedge_after: impl Future<Output = ()>,
         is_unanswered: &Arc<AtomicBool>,
     ) -> Outcome {
-        let was_unanswered = is_unanswered.load(Ordering::Relaxed);
         // Once for all sends: it may resolve before the last of them.
         let mut hedge_after = pin!(hedge_after.fuse());
         let (mut resends, mut has_asked_again, mut has_switched) = (0, false, false);
         loop {
+            // What an earlier one of them has left without an answer stays so.
+            let was_unanswered = is_unanswered.load(Ordering::Relaxed);
             let protocol = self.protocol();
             let had_answers = self.connection(protocol).current().responses() > 0;
             let body = match self.body(protocol, &request) {
