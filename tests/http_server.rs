@@ -750,6 +750,17 @@ async fn a_layer_of_a_nested_router_has_the_whole_path() {
 }
 
 #[tokio::test]
+async fn the_uri_of_another_request_is_not_that_of_this_one() {
+    let recorded = Recorded::new();
+    let mut request = request("GET", "/users/7");
+    request.extensions_mut().insert(axum::extract::OriginalUri("/elsewhere?of=another".parse().unwrap()));
+    drop(server(&recorded).layer(answer(Response::<Body>::default)).oneshot(request).await.unwrap());
+    let span = finished(&recorded, "server", Some(200), None).await;
+    assert_eq!(attribute(&span, "url.path").as_deref(), Some("/users/7"));
+    assert_eq!(attribute(&span, "url.query"), None);
+}
+
+#[tokio::test]
 async fn only_a_post_is_grpc() {
     for method in ["GET", "HEAD", "PUT", "OPTIONS"] {
         let (recorded, inner) = (Recorded::new(), Recorded::new());
@@ -773,7 +784,10 @@ async fn a_call_of_grpc_web_is_a_call_inside_of_a_request() {
         let service = grpc_support::TestService::new();
         let translated = match inner_is_http {
             false => boxed(GrpcWebLayer::new().layer(boxed(inner.server().layer(service)))),
-            true => boxed(GrpcWebLayer::new().layer(boxed(server(&inner).layer(service)))),
+            true => {
+                let layer = server(&inner).route(|_| Some("/test.Test/{method}".to_owned()));
+                boxed(GrpcWebLayer::new().layer(boxed(layer.layer(service))))
+            }
         };
         // Twice around it: a request is recorded once as HTTP all the same.
         let service = server(&outer).layer(server(&outer).layer(translated));
@@ -785,7 +799,9 @@ async fn a_call_of_grpc_web_is_a_call_inside_of_a_request() {
         assert_eq!(refused.code(), tonic::Code::NotFound);
         let request = finished(&outer, "server", Some(200), None).await;
         let call = inner.ended(1).await.remove(0);
-        assert_eq!((request.name.as_ref(), call.name.as_ref()), ("POST", "test.Test/Unary"));
+        // The inner layer reports its route.
+        let name = if inner_is_http { "POST /test.Test/{method}" } else { "POST" };
+        assert_eq!((request.name.as_ref(), call.name.as_ref()), (name, "test.Test/Unary"));
         assert_eq!(attribute(&call, "rpc.status_code").as_deref(), Some("NOT_FOUND"));
         assert_eq!(call.parent_span_id, request.span_context.span_id());
         assert_eq!(inner.points("rpc.server.call.duration").len(), 1);

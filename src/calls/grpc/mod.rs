@@ -189,18 +189,9 @@
 //! [`init`](crate::init) installed and the sampler is one of the SDK's. The context is then also read and written
 //! without going through the global propagator, as long as that is the installed one.
 //!
-//! Request messages can only be counted in tonic's request body, because the services inside must keep their request
-//! type. With other body types the count is zero, and a client's request stream is not polled inside the call. In front
-//! of an axum router, convert axum's body to tonic's:
-//!
-//! ```
-//! # use telemetry_bootstrap::grpc::ServerLayer;
-//! let layer = tower::ServiceBuilder::new()
-//!     .map_request(|request: http::Request<axum::body::Body>| request.map(tonic::body::Body::new))
-//!     .layer(ServerLayer::new().record_message_sizes());
-//! let router: axum::Router = axum::Router::new().layer(layer);
-//! # let _ = router;
-//! ```
+//! Request messages can only be counted in bodies that hold any other, because the services inside must keep their request
+//! type: tonic's, and axum's with the feature `axum`. With other body types the count is zero, and a client's request stream
+//! is not polled inside the call.
 
 mod access_log;
 mod attributes;
