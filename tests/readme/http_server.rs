@@ -12,7 +12,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 async fn serve() -> std::io::Result<()> {
     let app = Router::new().route("/orders/{id}", get(|| async { "shipped" })).merge(streams()).layer(ServerLayer::new());
-    // With the client's address, which spans then have.
+    // Spans then have the client's address.
     let app = app.into_make_service_with_connect_info::<std::net::SocketAddr>();
     let listener = tokio::net::TcpListener::bind(address()).await?;
     let server = axum::serve(listener, app).with_graceful_shutdown(telemetry_bootstrap::shutdown_signal());
