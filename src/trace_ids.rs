@@ -62,7 +62,7 @@ impl TraceIds {
     }
 }
 
-/// What an event needs to know of the current context.
+/// Ids and suppression state of the current context.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Current {
     /// Telemetry is suppressed.
@@ -82,12 +82,12 @@ impl Current {
     }
 }
 
-/// Whether events of this target come from the OpenTelemetry crates.
+/// Returns `true` for targets of the OpenTelemetry crates.
 pub(crate) fn is_sdk_target(target: &str) -> bool {
     target.starts_with("opentelemetry")
 }
 
-/// Whether the OpenTelemetry context may be read for an event of `target`. It panics in two cases:
+/// Returns `true` if the current context may be read for this event. It panics in two cases:
 ///
 /// - for events of the SDK, which it emits while it has the current context borrowed;
 /// - for events of thread-local values that are dropped after the thread's context is gone, which aborts the process.

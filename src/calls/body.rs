@@ -8,14 +8,13 @@
 //! | fails | is finished with the error |
 //! | is dropped | is finished as cancelled |
 //!
-//! Two rules make the end unique: the call is taken out of the body once it is finished, and `is_end_stream` is queried
+//! A call is finished exactly once: it is removed from the body when it finishes, and `is_end_stream` is queried
 //! after each frame, because hyper does not poll a body of known length once it has all bytes.
 //!
 //! A transport may never query `is_end_stream` or `size_hint`, so that a panic there is not passed on where this crate
 //! queries them.
 //!
-//! The inner body runs with the call's context attached, its destructor included. What a stream logs or starts
-//! therefore belongs to the call.
+//! The inner body is polled and dropped with the call's context attached, so its spans and events belong to the call.
 
 use std::fmt;
 use std::pin::Pin;

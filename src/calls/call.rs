@@ -1,7 +1,6 @@
 //! A recorded call of either protocol, for the response future and the response body.
 //!
-//! An enum of the protocols and not a trait: there are two of them, and the public types of the layers stay free of a type
-//! parameter.
+//! An enum rather than a trait, so the public layer types need no additional type parameter.
 
 use bytes::Buf;
 use http::{HeaderMap, Response};

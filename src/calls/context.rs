@@ -19,7 +19,7 @@ use super::thread_cache;
 use crate::propagation::{self, Baggage, JAEGER_HEADER, RemoteSpan, is_jaeger_baggage};
 use crate::provider::installed::Installed;
 
-/// How a server uses the trace context that a caller sent.
+/// Policy for the trace context received from a caller.
 ///
 /// ```
 /// # #[cfg(feature = "grpc")] {
@@ -175,7 +175,7 @@ fn remove_fields(fields: FieldIter<'_>, headers: &mut HeaderMap) {
     }
 }
 
-/// Writes `traceparent` and `tracestate` without the detour over text.
+/// Writes `traceparent` and `tracestate` without intermediate strings.
 fn inject_span(context: &Context, headers: &mut HeaderMap) {
     let span = context.span();
     let span = span.span_context();

@@ -1,8 +1,8 @@
 //! Values that are stored once for each name, and names that live as long as the program.
 //!
 //! Names of routes and methods come from code in nearly all programs, but nothing guarantees it: a router without
-//! routes has the path of each request. So both collections stop to grow at [`MAX_NAMES`], and their callers use the
-//! name as it is then, without what is kept for it.
+//! routes has the path of each request. Both collections therefore stop growing at [`MAX_NAMES`]; callers then use
+//! the name without its cached value.
 
 #[cfg(feature = "http")]
 use std::collections::BTreeMap;

@@ -30,7 +30,7 @@ macro_rules! layer_service {
         }
 
         impl<S> Drop for $service<S> {
-            /// A caller that left while it waited for a server's service has an ending, too.
+            /// Records callers that disconnect while waiting for `poll_ready`.
             fn drop(&mut self) {
                 if $side == Side::Server
                     && !self.ready.is_inner()

@@ -21,9 +21,9 @@
 //!
 //! # Closures of the program
 //!
-//! Options can be closures, which are called while a call starts or ends, and also in destructors and while the stack is
-//! unwound. A panic in one, which the panic hook reports, must reach neither the call nor the service. Setters therefore
-//! store each closure together with what counts in its place:
+//! Options can be closures, which are called while a call starts or ends, and also in destructors and while the stack
+//! is unwound. A panic in a closure must not affect the call or the service. Setters therefore wrap each closure with
+//! a fallback:
 //!
 //! | closure | if it panics |
 //! |---|---|

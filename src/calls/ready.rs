@@ -1,8 +1,7 @@
 //! The time that a request waits for its service to become ready.
 //!
 //! A service such as tower's `ConcurrencyLimit` makes requests wait in `poll_ready`, before there is a call. A span
-//! that began at `call` would show a fast server while its callers wait. The start of the span is therefore moved back
-//! by this time.
+//! that starts in `call` would hide that waiting time. The start of the span is therefore moved back by this time.
 //!
 //! A server's caller can be gone before the service is ready: the service, which exists for this request alone, is dropped
 //! while it waits.

@@ -43,7 +43,7 @@ pub(super) struct CallSpan {
     context: Context,
     /// Known once the sampler has decided. Attributes of a span that is not recorded are not made.
     recording: bool,
-    /// The `tracing` span of a handler, disabled at clients and where no subscriber of ours is.
+    /// The `tracing` span of a handler, disabled for clients and if our subscriber is not installed.
     handler: tracing::Span,
     /// When the wait for the service began.
     start: StartTime,
@@ -74,7 +74,7 @@ impl CallSpan {
         entered.is_none().then(|| self.context.clone().attach())
     }
 
-    /// Ends what [`enter`](Self::enter) began.
+    /// Reverts [`enter`](Self::enter).
     pub(super) fn exit(&self) {
         self.handler.with_subscriber(|(id, dispatch)| dispatch.exit(id));
     }

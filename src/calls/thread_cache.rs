@@ -1,4 +1,4 @@
-//! What a thread keeps from one call for the next.
+//! Per-thread cache for calls.
 //!
 //! | value | saves |
 //! |---|---|

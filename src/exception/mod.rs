@@ -52,7 +52,7 @@ struct TypeName {
     state: State,
 }
 
-/// What was read so far.
+/// Parser state.
 #[derive(Clone, Copy, PartialEq)]
 enum State {
     /// Within the name.

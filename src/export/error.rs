@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use crate::settings::Signal;
 
-/// Why a flush did not deliver everything.
+/// Error returned by a flush that did not deliver everything.
 ///
-/// Returned by [`TelemetryGuard::force_flush`](crate::TelemetryGuard::force_flush) and its relatives. A flush that
-/// failed has lost nothing by itself: items that can be retried are still in the queue and go on being retried.
+/// Returned by [`TelemetryGuard::force_flush`](crate::TelemetryGuard::force_flush) and its relatives. A failed flush
+/// does not lose data: retryable items stay in the queue and are retried.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExportError {

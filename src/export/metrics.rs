@@ -47,7 +47,7 @@ pub(crate) struct MetricQueue {
     state: Mutex<State>,
 }
 
-/// What changes from one collection to the next.
+/// Mutable state of the queue.
 #[derive(Debug, Default)]
 struct State {
     /// The last values of observed counters. Only used for deltas.

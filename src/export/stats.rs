@@ -1,4 +1,4 @@
-//! Statistics of what was recorded, as users see them.
+//! Public export statistics.
 //!
 //! They are snapshots of the [ledgers](super::queue), summed up by signal. Taking one locks nothing that a recording
 //! thread needs.
@@ -7,7 +7,7 @@ use std::fmt;
 
 use crate::settings::Signal;
 
-/// The outcome of everything that was recorded, per signal.
+/// Export statistics per signal and per destination.
 ///
 /// Spans and log records are counted one by one, metrics by data point and collection. Where a signal has several
 /// destinations, an item counts once for each of them: the counts of a signal are the sums over its
@@ -30,8 +30,8 @@ pub struct ExportStats {
     pub metrics: SignalStats,
     /// Log records that passed the filter.
     pub logs: SignalStats,
-    /// Log lines that were not written: they found the line writer full, the output refused them, or they still waited
-    /// for it when the shutdown's time was over.
+    /// Log lines that were not written: the writer's buffer was full, the output rejected them, or they were still
+    /// pending at the shutdown deadline.
     pub log_lines_dropped: u64,
     /// Sampled spans that have not ended yet: those of `tracing`, of the API, and of calls. After the shutdown: those
     /// that were still open, and are not exported. 0 if spans are not exported.
@@ -68,7 +68,7 @@ pub struct SignalStats {
     /// Items whose delivery was not confirmed: the collector refused the request for good, or the shutdown reached its
     /// deadline. Some of them may have arrived, if their request was not answered: see `unanswered`.
     pub failed: u64,
-    /// Items that did not fit into the queue, or came after the shutdown had closed it.
+    /// Items dropped because the queue was full or already shut down.
     pub dropped: u64,
     /// Items in the queue or in flight, and those of traces that the console has not printed yet.
     pub pending: u64,

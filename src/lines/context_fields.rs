@@ -12,7 +12,8 @@ use opentelemetry::{Context, KeyValue, Value};
 
 use crate::trace_ids::{may_touch_context, with_current};
 
-/// The current context with fields that stand in every log line and every log record made while it is attached.
+/// Returns the current context with additional fields, which appear in every log line and record while it is
+/// attached.
 ///
 /// A field of the same key that an outer context has is replaced. Fields of an event win over fields of the context,
 /// and those over fields of spans.

@@ -11,8 +11,8 @@
 //! | `?value`, `%value` | its text, formatted once; `[panicked]` if that panics |
 //! | an error value | its texts, formatted once |
 //!
-//! The last value of a name counts. Each output sees to that itself, because it has other fields beside those of the
-//! event.
+//! If a name is repeated, the last value wins. Each output enforces this itself, because outputs add fields of their
+//! own.
 
 use std::borrow::Cow;
 use std::error::Error;

@@ -32,7 +32,7 @@ pub(crate) struct KeptFields {
     fields: Vec<KeptField>,
     /// The texts of all fields.
     text: String,
-    /// A field says more about a span than an attribute does.
+    /// `true` if a field has a special meaning for the span, such as `otel.name`.
     has_special: bool,
 }
 
@@ -186,7 +186,7 @@ impl KeptFields {
 /// One huge value must not hold its memory for as long as the thread lives.
 const MAX_KEPT_BYTES: usize = 16 << 10;
 
-/// Whether a field of this name can say more about a span than an attribute does, as `otel.name` and `error.type` do.
+/// Returns `true` for field names with a special meaning for spans, as `otel.name` and `error.type` do.
 fn is_special(name: &str) -> bool {
     name.starts_with("otel.") || name == ERROR_TYPE
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::export::own_threads::ThreadFlag;
 use crate::user_code::catch_panic;
 
-/// Which fields of events are written as `"[redacted]"`, in lines, in OTLP records and in events of spans alike. The
+/// Rule that selects the fields whose values are replaced by `"[redacted]"`, in lines, log records and span events. The
 /// fields of spans are redacted in lines and records; the attributes of the span itself are exported as they are.
 ///
 /// ```
@@ -41,14 +41,14 @@ impl Redaction {
         Self((!keys.is_empty()).then_some(Rule::Keys(keys)))
     }
 
-    /// Redacts the fields for whose name `rule` returns `true`. It is called for each field of each line. If it panics,
-    /// the field is redacted. It is not called for what it logs itself: there all values are redacted, also the
+    /// Redacts the fields for whose name `rule` returns `true`. It is called for each field of each line. If it
+    /// panics, the field is redacted. Events logged by the rule itself are redacted completely, including the
     /// message.
     pub fn matching(rule: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
         Self(Some(Rule::Matching(Arc::new(rule))))
     }
 
-    /// Whether anything is redacted at all.
+    /// Returns `true` if a rule is set.
     #[inline]
     pub(crate) fn is_some(&self) -> bool {
         self.0.is_some()

@@ -25,7 +25,7 @@ pub fn context_headers() -> Vec<(String, String)> {
     headers.0
 }
 
-/// Returns the context in the headers of a message, on top of the current one: the span of the sender, and its baggage.
+/// Extracts a context from message headers, based on the current context: the span of the sender, and its baggage.
 ///
 /// Takes names in any case and values as text or bytes. Values that are not text are skipped, as are the headers that
 /// belong to no propagator. If there is no valid context, the current one is returned.

@@ -5,8 +5,7 @@ use opentelemetry::context::FutureExt as _;
 use tokio::task::JoinHandle;
 use tracing::{Instrument as _, Span};
 
-/// Spawns a task in the current span and context: `tokio::spawn`, but the lines, records and spans of the task belong
-/// to the trace of the code that spawns it, and its calls carry the baggage.
+/// Like `tokio::spawn`, but runs the task in the current span and context.
 ///
 /// Work that outlives the call that starts it should be a trace of its own, with a link: see the chapter *In a
 /// handler*.

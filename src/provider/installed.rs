@@ -21,7 +21,7 @@ use crate::provider::SharedSampler;
 use crate::provider::built_in::ObservedRuntime;
 use crate::settings::{Env, SpanLimitSettings};
 
-/// What spans need that are encoded as they are recorded.
+/// Resources for spans that are encoded directly.
 #[derive(Clone, Debug)]
 pub(crate) struct DirectSpans {
     /// `None`: spans have ids and are sampled, but not exported.

@@ -7,8 +7,8 @@
 //! | `force_flush`, `shutdown` | an error, as if the processor had returned it |
 //! | a new trace or span id | a random id |
 //!
-//! Without it a panic would end in the caller, which is any line of the program that ends a span. Samplers are guarded
-//! where they are called, in `shared_sampler`.
+//! Otherwise the panic would unwind into whatever code ends the span. Samplers are guarded where they are called, in
+//! `shared_sampler`.
 
 use std::time::Duration;
 

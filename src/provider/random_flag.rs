@@ -1,5 +1,5 @@
-//! Spans of the SDK with the *random* flag of their trace (W3C Trace Context, level 2), so that it reaches other
-//! services. The SDK sets it on no root, and drops it on spans that are not recorded.
+//! Adds the W3C Level 2 *random* flag to SDK spans. The SDK does not set it on roots and drops it for non-recording
+//! spans.
 //!
 //! | span | the SDK | here |
 //! |---|---|---|

@@ -10,7 +10,7 @@
 //! | one of the SDK's, set in code | the same, found by its type, but no roots of a parent-based one | no, unless the root sampler is the user's |
 //! | any other, set in code | nothing | yes: a panic drops the span |
 //!
-//! A shortcut must never decide otherwise than the sampler would; what is not certain is left to the sampler.
+//! A shortcut must agree with the sampler; if in doubt, the sampler is called.
 //!
 //! # Parents
 //!
@@ -39,7 +39,7 @@ use super::ids::RandomIds;
 use crate::export::RANDOM_TRACE_ID;
 use crate::settings::{ParentSampling, SamplerSetting};
 
-/// What is known of a sampler's decisions without a call. A span that is known not to be sampled costs only its ids.
+/// Sampling decisions known without calling the sampler. A span that is known not to be sampled costs only its ids.
 ///
 /// Stored as a number by [`SharedSampler`](super::SharedSampler), and read at the start of each span.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

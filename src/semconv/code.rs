@@ -17,13 +17,13 @@ pub enum GrpcCode {
     Cancelled = 1,
     /// An error without a better code.
     Unknown = 2,
-    /// Wrong whatever the state of the system.
+    /// The argument is invalid regardless of the system state.
     InvalidArgument = 3,
-    /// Time was up before the call completed.
+    /// The deadline expired before the call completed.
     DeadlineExceeded = 4,
     /// A requested entity does not exist.
     NotFound = 5,
-    /// Something to be created is there already.
+    /// The entity already exists.
     AlreadyExists = 6,
     /// The caller may not do this.
     PermissionDenied = 7,
@@ -33,13 +33,13 @@ pub enum GrpcCode {
     FailedPrecondition = 9,
     /// A conflict with another operation.
     Aborted = 10,
-    /// Past the valid range.
+    /// The value is out of range.
     OutOfRange = 11,
     /// No such method here.
     Unimplemented = 12,
     /// An invariant is broken.
     Internal = 13,
-    /// Not reachable now; worth another try.
+    /// The service is unavailable; a retry may succeed.
     Unavailable = 14,
     /// Data is lost or corrupted, unrecoverably.
     DataLoss = 15,

@@ -124,7 +124,7 @@ impl CombinedFilter {
     }
 }
 
-/// Whether the output exists and its filter passes this.
+/// Returns `true` if the output exists and its filter enables this span or event.
 pub(super) fn passes<S>(
     filter: Option<&FilterHandle>,
     metadata: &Metadata<'_>,

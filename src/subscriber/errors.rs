@@ -3,19 +3,20 @@
 //! **Which events are errors**: those of level ERROR, and those with a field `error` alone, which is what
 //! `#[instrument(err)]` emits at any level.
 //!
-//! **Which span**: the `tracing` span that the event belongs to, or its nearest ancestor that became an
-//! OpenTelemetry span; for an event without an explicit parent only if that span is the current one of
-//! OpenTelemetry. An ERROR event inside a handler does not mark the call itself, whose status follows from its
-//! status code. [`record_error()`](crate::subscriber::record_error()) is explicit and marks the current span.
+//! **Which span**: the `tracing` span that the event belongs to, or its nearest ancestor that became an OpenTelemetry
+//! span; if the event has no explicit parent, only if that span is also the current OpenTelemetry span. An ERROR
+//! event inside a handler does not mark the call itself, whose status follows from its status code.
+//! [`record_error()`](crate::subscriber::record_error()) is explicit and marks the current span.
 //!
 //! **What is set**: status Error with the event's message, or else the error's text, as description; `error.type`. A
 //! user's own status, description or `error.type` stays; of several errors the first counts.
 //!
-//! **Exceptions**: an error (a field that holds an error value, the field `error`, or fields `exception.*`) is recorded as one `exception`
-//! span event, unless it is known. An error is known if its text, or the text of one of its causes, was recorded on
-//! this span or on a span below it: the same text, or one that ends with `: ` and the recorded text, as wrappers
-//! write it. Every span remembers the last [`REMEMBERED`](recorded::REMEMBERED) such texts. So an error that passes through five functions
-//! is one exception, on the span where it arose; the spans above it get status and type alone.
+//! **Exceptions**: an error (a field that holds an error value, the field `error`, or fields `exception.*`) is
+//! recorded as one `exception` span event, unless it is known. An error counts as already recorded if its message, or
+//! that of one of its causes, was recorded on this span or a descendant. A message that ends with `: ` and the
+//! recorded message also matches, because wrappers have that form. Every span remembers the last
+//! [`REMEMBERED`](recorded::REMEMBERED) such texts. So an error that passes through five functions is one exception,
+//! on the span where it arose; the spans above it get status and type alone.
 //!
 //! **Of several errors** in one event that of the field `error` counts, or else the first one; `exception.*` of the event
 //! itself wins. Line and record say the same ([`EventException`]).
@@ -63,7 +64,7 @@ use crate::settings::secrets::REDACTED;
 use crate::trace_ids::with_current;
 use crate::user_code::bounded_text::{MAX_TEXT, beginning};
 
-/// How errors are recorded on spans.
+/// Options for recording errors on spans.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Marks {
     /// Whether exceptions go to span events, log records or both. Default: span events.
@@ -72,7 +73,7 @@ pub(crate) struct Marks {
     pub(crate) redaction: Redaction,
 }
 
-/// Whether events of this callsite are errors.
+/// Returns `true` if events of this callsite are errors.
 pub(super) fn is_error(metadata: &Metadata<'_>) -> bool {
     *metadata.level() == Level::ERROR || is_returned_error(metadata)
 }
@@ -83,7 +84,7 @@ fn is_returned_error(metadata: &Metadata<'_>) -> bool {
     metadata.fields().len() == 1 && metadata.fields().field(ERROR_FIELD).is_some()
 }
 
-/// What an error event does to the span that it belongs to.
+/// Effect of an error event on its span.
 pub(super) struct Mark {
     /// The `tracing` span of the event.
     state: Option<Arc<SpanState>>,

@@ -207,8 +207,7 @@ impl FilterHandle {
         Ok(hints)
     }
 
-    /// Has the filter decide about every callsite once more. Without it, callsites that were disabled for good would
-    /// stay so.
+    /// Re-evaluates the interest of every callsite. Without it, callsites that were disabled for good would stay so.
     fn evaluate_again(&self) {
         let Some(dispatch) = self.shared.dispatch.get() else { return evaluate_all() };
         // Of a subscriber that is gone there is nothing to evaluate.

@@ -55,7 +55,7 @@ pub(crate) struct OtlpLogs {
     options: LogOptions,
 }
 
-/// How a record reaches the queue.
+/// Path of a record to the queue.
 #[derive(Debug)]
 enum Way {
     /// As bytes. The cache has the encoded parts of each callsite, which never change.
@@ -64,7 +64,7 @@ enum Way {
     Sdk(SdkLogs),
 }
 
-/// Which events become records, with which content.
+/// Options for log records.
 #[derive(Clone, Debug)]
 pub(crate) struct LogOptions {
     /// Number and length of attributes. The body is not limited by them.

@@ -46,7 +46,7 @@ pub(crate) use spans::{CallSpans, start_sdk_call};
 pub(crate) use spans::{DirectSource, SpanBridge, SpanSource, StockBridge};
 use tracing_subscriber::Layer;
 
-/// Everything this crate does with `tracing`, as one layer for a subscriber of your own.
+/// The `tracing` layer of this crate, for use in your own subscriber.
 ///
 /// Its filters apply to itself alone: what they exclude still reaches the layers beside it.
 pub type TelemetryLayer<S> = Box<dyn Layer<S> + Send + Sync>;

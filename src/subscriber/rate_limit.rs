@@ -28,7 +28,7 @@ impl RateLimit {
         Self { window: Mutex::new(Window { start: now, passed: 0 }) }
     }
 
-    /// Whether another one may pass now.
+    /// Returns `true` if another event is allowed now.
     pub(super) fn allows(&self, now: Instant) -> bool {
         // Another thread is deciding about the same flood, or this one was interrupted while it did.
         let Ok(mut window) = self.window.try_lock() else { return false };

@@ -29,7 +29,7 @@ use crate::subscriber::errors;
 /// }
 /// ```
 ///
-/// An `anyhow::Error` is no `std::error::Error`, but refers to one: `record_error(error.as_ref())`.
+/// For `anyhow::Error`, pass `error.as_ref()`.
 ///
 /// ```
 /// # fn load() -> anyhow::Result<()> { Err(anyhow::anyhow!("no catalogue")) }

@@ -1,4 +1,4 @@
-//! What the spans and events of one thread share.
+//! Per-thread state of the subscriber.
 //!
 //! | value | has a destructor | used while the values of a thread are being dropped |
 //! |---|---|---|

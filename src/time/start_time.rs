@@ -1,4 +1,4 @@
-//! When something started, by two clocks.
+//! Start times: wall clock and monotonic clock.
 //!
 //! The wall clock can be set while a span or a call lasts. So it is read once, at the start; the duration comes from
 //! the monotonic clock, and the end is start + duration. Nothing ends before it began.

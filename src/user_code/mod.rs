@@ -1,4 +1,4 @@
-//! What code of the program returns and does, made harmless: panics are caught, and texts are copied up to a limit.
+//! Isolation of user code: panics are caught, and texts are copied up to a limit.
 //!
 //! | of the program | may | is called under |
 //! |---|---|---|

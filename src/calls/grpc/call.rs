@@ -87,8 +87,8 @@ impl Call {
         self.messages.is_some() || self.request_read.is_some()
     }
 
-    /// Returns the flag that is set once the service reads the request body, if it is not known whether the method
-    /// exists. A handler reads its request; an interceptor, a page or a limit in front of it does not.
+    /// Returns a flag that is set when the service reads the request body. Only needed while it is unknown whether
+    /// the method exists: a handler reads its request, an interceptor or limit in front of it does not.
     pub(super) fn request_read(&self) -> Option<Arc<AtomicBool>> {
         self.request_read.clone()
     }
@@ -145,8 +145,8 @@ impl Call {
         }
     }
 
-    /// Hides the name of a method for which nothing has answered, unless the request was read: by a handler, which failed or
-    /// was stopped. Nothing is learned from that, because something in front of a handler may read it as well.
+    /// Hides the method name if no response was sent and the request was not read. A request that was read does not
+    /// make the method known, because something in front of a handler may read it as well.
     fn hide_unanswered_method(&self) {
         if self.http_status.is_none() && !self.has_read_request() {
             self.hide_method();
@@ -232,7 +232,7 @@ impl Call {
         self.finish(&CallStatus::panicked());
     }
 
-    /// Returns `true` if the time that the caller allows is over, or as good as over.
+    /// Returns `true` if the caller's deadline has passed or is about to.
     fn is_past_deadline(&self) -> bool {
         self.timeout.is_some_and(|timeout| self.span.elapsed() + deadline_tolerance(timeout) >= timeout)
     }

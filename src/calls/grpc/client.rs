@@ -39,7 +39,7 @@ use crate::user_code::catch_panic;
 pub struct ClientLayer(GrpcRecorder);
 
 impl ClientLayer {
-    /// All calls, by the stable conventions, to the global providers.
+    /// Creates a layer that records all calls with the stable conventions, using the global providers.
     pub fn new() -> Self {
         Self(GrpcRecorder::new(Options::new(Side::Client)))
     }

@@ -81,10 +81,9 @@ macro_rules! common_settings {
                 self.with(|options| options.captured.trailers = names.into_iter().map(N::into).collect())
             }
 
-            /// Lists the methods (`pkg.Service/Method`) that have metrics of their own; all others count
-            /// as `_OTHER`. Adds to what was listed before. Default: a server learns its methods from its
-            /// answers (so what is measured before the first answer counts as `_OTHER`), a client knows
-            /// each that it calls; 1000 at most.
+            /// Lists the methods (`pkg.Service/Method`) that have metrics of their own; all others count as `_OTHER`.
+            /// May be called repeatedly. By default, a server learns a method when a handler first responds (earlier
+            /// measurements use `_OTHER`), and a client when it calls the method, up to 1,000 methods.
             ///
             /// ```
             #[doc = concat!("use telemetry_bootstrap::grpc::", stringify!($layer), ";")]
@@ -103,7 +102,7 @@ macro_rules! common_settings {
             ///
             /// # Errors
             ///
-            /// If the bytes are no such set.
+            /// Returns an error if the bytes are not an encoded `FileDescriptorSet`.
             ///
             /// ```
             #[doc = concat!("use telemetry_bootstrap::grpc::", stringify!($layer), ";")]

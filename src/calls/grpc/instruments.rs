@@ -1,8 +1,8 @@
 //! The metrics of calls, bound once for each method and status.
 //!
 //! Binding an instrument to its attributes takes far longer than a measurement. Each method therefore keeps its bound
-//! instruments ([`MethodInstruments`]): a duration for each status code, the others once. They are bound when they are
-//! first needed, so that only what happened is exported.
+//! instruments ([`MethodInstruments`]): a duration for each status code, the others once. They are bound on first
+//! use, so unused series are not exported.
 //!
 //! | instrument | conventions | unit | attributes |
 //! |---|---|---|---|

@@ -7,8 +7,8 @@
 //!        └ compressed?  └ length, big endian
 //! ```
 //!
-//! Sizes are those on the wire: compressed if the message is, without the five bytes of its prefix. Nothing is decoded
-//! or kept, so that a message of 4 GiB costs what one of 4 bytes does.
+//! Sizes are those on the wire: compressed if the message is, without the five bytes of its prefix. Message contents
+//! are neither decoded nor buffered, so the cost does not depend on the size.
 //!
 //! | who counts | on which thread | with |
 //! |---|---|---|

@@ -8,8 +8,8 @@
 //!
 //! A server's span has the name from its start. If something other than the handler answers, it becomes `_OTHER` there, too.
 //!
-//! Interceptors, pages, limits and fallbacks in front of the handlers answer without reading the request, so that paths
-//! that strangers invent never become known.
+//! Interceptors, pages, limits and fallbacks in front of the handlers answer without reading the request, so
+//! arbitrary paths sent by clients are never added.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -86,7 +86,7 @@ pub(super) struct Methods {
     discovery: MethodDiscovery,
 }
 
-/// How a method becomes known.
+/// Method discovery strategy.
 #[derive(Clone, Copy)]
 enum MethodDiscovery {
     /// Known methods are listed in advance.

@@ -61,8 +61,8 @@
 //!
 //! # Streams
 //!
-//! A call lasts as long as its stream, on either side. Everything that is done to produce or to read it belongs to the
-//! call, so a handler needs no span of its own:
+//! A call lasts until its stream ends, on both sides. Work done while producing or reading the stream belongs to the
+//! call, so handlers need no additional span:
 //!
 //! ```
 //! use telemetry_bootstrap::tracing::info;
@@ -78,8 +78,8 @@
 //! # let _ = list;
 //! ```
 //!
-//! What is spawned is not inside the call, unless it takes the span along (`in_current_span` of `tracing`'s
-//! `Instrument`, or OpenTelemetry's `FutureExt::with_current_context`).
+//! Spawned tasks are not part of the call unless they are instrumented with its span (`in_current_span` of
+//! `tracing`'s `Instrument`, or OpenTelemetry's `FutureExt::with_current_context`).
 //!
 //! In a handler, `tracing::Span::current()` is the span of the call, if a subscriber of this crate is installed: see the
 //! chapter [In a handler](crate::_documentation::in_a_handler).

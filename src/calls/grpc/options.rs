@@ -144,7 +144,7 @@ pub(in crate::calls) struct Inherited<'a> {
 }
 
 impl Options {
-    /// Creates the defaults. Only the rule for errors depends on the side.
+    /// Returns the default options for one side. Only the error rule differs.
     pub(super) fn new(side: Side) -> Self {
         let is_error: IsError = match side {
             Side::Server => Arc::new(GrpcCode::is_server_error),

@@ -32,7 +32,7 @@ impl GrpcRecorder {
         is_recorded.then(|| self.get_or_create(CallRecorder::new)).flatten()
     }
 
-    /// Records a request that got no further than a service which failed to become ready.
+    /// Records a request whose service failed in `poll_ready`.
     pub(super) fn record_not_ready<E: 'static>(&self, waited: Duration, error: &E) {
         if let Some(recorder) = self.get_or_create(CallRecorder::new) {
             Call::not_ready(recorder, waited).on_error(error);

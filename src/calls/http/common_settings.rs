@@ -121,8 +121,8 @@ macro_rules! common_settings {
                 self.with(|options| options.body_sizes = true)
             }
 
-            /// Leaves endless responses (`text/event-stream`) out of the duration metric. Their spans still last until
-            /// the end of the stream. Off by default.
+            /// Excludes event streams (`text/event-stream`) from the duration metric. Their spans still last until
+            /// the stream ends. Off by default.
             ///
             /// ```
             #[doc = concat!("let layer = telemetry_bootstrap::http::", stringify!($layer), "::new().exclude_streams_from_duration();")]

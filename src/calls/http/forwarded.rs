@@ -1,8 +1,8 @@
 //! The caller's address, and the scheme and host of its request, as proxies in front of a server report them.
 //!
 //! There are two families of headers: `Forwarded` (RFC 7239), and `X-Forwarded-For`, `X-Forwarded-Proto` and
-//! `X-Forwarded-Host`. A proxy passes on what a caller sent of those that it does not set. Which of them it sets is not in
-//! the request: the program lists them, and the others are not read. Of those that are listed:
+//! `X-Forwarded-Host`. A proxy forwards the headers that it does not set itself, so a caller can forge them. The
+//! program must therefore list the headers that its proxies set; all others are ignored. For the listed headers:
 //!
 //! | the request has | a value is |
 //! |---|---|

@@ -88,7 +88,7 @@ fn with_url(response: http::Response<Body>, url: Option<Url>) -> Response {
     http::Response::from_parts(parts, body).into()
 }
 
-/// An error of a request without its URL, which may hold credentials, for as long as it is recorded.
+/// A reqwest error whose URL, which may contain credentials, is removed while the error is recorded.
 pub(in crate::calls) struct RequestError {
     /// Without its URL.
     error: reqwest_middleware::Error,

@@ -178,7 +178,7 @@ impl Options {
         }
     }
 
-    /// What applies to gRPC requests as well.
+    /// Returns the options that gRPC requests inherit.
     #[cfg(feature = "grpc")]
     pub(super) fn for_grpc(&self) -> Inherited<'_> {
         Inherited {

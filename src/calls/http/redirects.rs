@@ -82,7 +82,7 @@ impl Middleware for FollowRedirects {
     }
 }
 
-/// What a request is repeated from.
+/// Data for repeating a request.
 struct Repeat {
     /// A copy of the request, of which the body may be missing.
     request: Request,

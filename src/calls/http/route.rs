@@ -35,8 +35,8 @@ impl Route {
     }
 }
 
-/// In the extensions of a recorded request that arrived without a route: inner layers do not record it again, and report
-/// its route here.
+/// Extension through which inner layers report the route of a recorded request, which they do not record
+/// again.
 #[derive(Clone, Debug, Default)]
 pub(in crate::calls) struct RouteSlot(Arc<OnceLock<Arc<str>>>);
 

@@ -98,9 +98,10 @@ impl ServerLayer {
         self.with(|options| options.remote_context = Some(Arc::new(decide)))
     }
 
-    /// Sets the number of proxies in front of this server whose [forwarding headers](Self::forwarded_headers) are trusted,
-    /// for `client.address`, `url.scheme` and `server.address`. Entries that were added before the outermost of them are
-    /// not used, because a caller can forge them. Default: 0, which uses the connection's peer and the request's own host.
+    /// Sets the number of proxies in front of this server whose [forwarding headers](Self::forwarded_headers) are
+    /// trusted, for `client.address`, `url.scheme` and `server.address`. Entries added before the outermost trusted
+    /// proxy are ignored because callers can forge them. Default: 0, which uses the connection's peer and the
+    /// request's own host.
     ///
     /// ```
     /// let layer = telemetry_bootstrap::http::ServerLayer::new().trusted_proxies(1);

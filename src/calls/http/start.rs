@@ -144,7 +144,7 @@ impl Call {
         Self::new(recorder, span, method, MetricTarget::Unknown)
     }
 
-    /// Notes what decides later when the response is complete.
+    /// Records the information needed to detect the end of the response.
     fn observe_request<B>(&mut self, request: &Request<B>) {
         self.has_no_body = request.method() == Method::HEAD;
         if self.recorder.options.body_sizes {

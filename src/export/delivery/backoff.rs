@@ -3,8 +3,8 @@
 //! The pause begins at 50 to 100 ms and doubles with each failure, up to 2.5 to 5 s. What the collector requests by
 //! `RetryInfo` or `Retry-After` counts instead, within 50 ms and 10 minutes.
 //!
-//! Rate limiting has pauses of its own. After an outage all programs send at once, and gateways limit them: a try that
-//! is throttled then shows that the collector is back, and must not wait as long as if it were not.
+//! Rate limiting has pauses of its own. After an outage all clients send at once and gateways throttle them. A
+//! throttled attempt proves that the collector is back, so it is not followed by the long outage pause.
 //!
 //! | failure in a row | 1 | 2 | 3 | 4 | 5 | 6 | from 7 on |
 //! |---|---|---|---|---|---|---|---|
@@ -72,8 +72,8 @@ impl Backoff {
     /// Begins a pause after a failure that is the first of its epoch.
     ///
     /// It is longer than the one after the last failure of this kind, but not longer than `limit`. If the failure
-    /// carries a requested pause, that one counts instead, within [`MIN_ASKED`] and [`MAX_ASKED`]. One of zero only says
-    /// that another try may succeed.
+    /// carries a requested pause, that one counts instead, within [`MIN_ASKED`] and [`MAX_ASKED`]. A requested pause
+    /// of zero only means that a retry may succeed.
     pub(super) fn failed(&mut self, failure: &Failure, limit: Duration) {
         let in_a_row =
             if failure.cause == Cause::Throttled { &mut self.throttled } else { &mut self.failures };

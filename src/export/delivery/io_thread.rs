@@ -1,4 +1,4 @@
-//! The I/O thread: the one thread of ours that talks to the network, on a runtime of its own.
+//! The I/O thread: the dedicated network thread with its own runtime.
 //!
 //! Exporting from the application's runtime loses data when that runtime is blocked, has one thread, or is gone.
 //! Here everything that a connection needs lives on this thread, so a flush works from a plain thread, from inside
@@ -18,14 +18,14 @@
 //!
 //! # The end
 //!
-//! [`Exporter::shutdown`] sends the command, and waits on a rendezvous channel that the thread closes as its last act.
-//! A plain `join` would have no limit of time. A thread that misses the deadline is left alone, and its pending items
-//! count as failed; if it wakes up later, it finds its queues abandoned and counts nothing twice.
+//! [`Exporter::shutdown`] sends the command, and waits on a rendezvous channel that the thread closes as its last
+//! act. `join` has no timeout. A thread that misses the deadline is left alone, and its pending items count as
+//! failed; if it wakes up later, it finds its queues abandoned and counts nothing twice.
 //!
 //! # Resources that must not be missing later
 //!
-//! Some parts of tokio panic when the system refuses a thread or a descriptor, and a panic ends programs that abort on
-//! it. What could be refused later is therefore claimed when the runtime is built: the helper thread for work that
+//! Some parts of tokio panic when the system refuses a thread or a descriptor, and a panic ends programs that abort
+//! on it. Resources that could run out later are reserved when the runtime is built: the helper thread for work that
 //! blocks, and a probe of the descriptors.
 
 use std::net::IpAddr;
@@ -139,9 +139,9 @@ impl Exporter {
         &self.workers
     }
 
-    /// Delivers queued items until the deadline, then ends the thread. Never waits longer than that, except for
-    /// the time it takes to wake up. Returns whether the thread has ended. If it has not, which is so on a machine so busy
-    /// that the thread gets no processor, what is pending counts as failed nevertheless.
+    /// Delivers queued items until the deadline, then ends the thread. Never waits longer than that, except for the
+    /// time it takes to wake up. Returns `true` if the thread has exited. Otherwise (for example on an overloaded
+    /// machine) pending items are counted as failed anyway.
     ///
     /// A second call, and a call in a forked child, return `true` at once. A call on the I/O thread itself sends the
     /// command and returns `false`: waiting would be for itself.

@@ -34,9 +34,9 @@
 //!           delivered: INFO if the outage was reported
 //! ```
 //!
-//! The minute runs across outages, so that an outage which begins shortly after the report of an earlier one is silent
-//! at first, and stays silent if it ends within that minute. What a silent outage has
-//! cost is in no line about an end; the counts of the guard have it.
+//! The minute runs across outages, so that an outage which begins shortly after the report of an earlier one is
+//! silent at first, and stays silent if it ends within that minute. Losses of a silent outage are not logged; they
+//! are part of `ExportStats`.
 //!
 //! `lost` is the sum since the start in a warning, and the loss of this outage alone in the line about its end.
 

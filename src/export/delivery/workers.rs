@@ -31,7 +31,7 @@ pub(crate) struct Workers {
     fork: Fork,
 }
 
-/// What reaches one worker.
+/// Handle for one worker.
 #[derive(Clone, Debug)]
 struct WorkerHandle {
     /// The signal that it delivers.

@@ -41,7 +41,7 @@ use super::resolver::Resolver;
 use crate::diagnostics::Diagnostics;
 use crate::settings::{ExportSettings, OutputTarget, ProtocolSetting, Proxy, Target};
 
-/// What destinations share: one connection for each distinct target and protocol, credentials, the console.
+/// Resources shared by destinations: one connection for each distinct target and protocol, credentials, the console.
 ///
 /// Created once for each runtime, and must be used inside it.
 pub(in crate::export) struct Connections {
@@ -144,11 +144,11 @@ impl Connections {
 
 /// The connection that signals with one target share. Connects when there is something to send, and again after it was closed.
 ///
-/// A connection whose packets are dropped (a firewall that forgot it, a host that is gone) is never closed: every
-/// request on it would time out, for as long as TCP repeats itself. So a connection that did not answer in time is not
-/// used again. Neither is one on which the peer does not process requests any more: a collector that is being replaced
-/// goes on to answer UNAVAILABLE on its old connections, while new ones lead to its successor. Pings would find out too, but servers commonly treat them as an attack: those in Go end a connection
-/// that pings more than every five minutes.
+/// If packets are dropped silently (by a firewall, or because the host is gone), the connection is never closed and
+/// every request on it times out until TCP gives up. So a connection that did not answer in time is not used again.
+/// Neither is one on which the peer does not process requests any more: a collector that is being replaced goes on to
+/// answer UNAVAILABLE on its old connections, while new ones lead to its successor. Pings would find out too, but
+/// servers commonly treat them as an attack: those in Go end a connection that pings more than every five minutes.
 #[derive(Clone)]
 pub(super) struct Connection {
     /// Makes the sockets of each generation.

@@ -110,8 +110,8 @@ impl Console {
         if items > 0 || failure.is_some() { Outcome::Held { items, failure } } else { outcome }
     }
 
-    /// Prints what is held, once no signal sends any more. Returns when that is done: what a signal has held is counted
-    /// until then. Returns the failure if standard output has no reader any more.
+    /// Prints all held traces once no signal sends any more, and returns when they are counted. Returns the failure
+    /// if standard output was closed.
     ///
     /// The last signal to end prints; the others wait for it. There is always time for one write, even after the
     /// deadline.

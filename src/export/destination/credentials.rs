@@ -107,8 +107,8 @@ impl Credentials {
         Ok(Authorized { request, outdated })
     }
 
-    /// Discards what a request carried that was complete at this time, because the receiver has refused it, unless it is
-    /// too early for another value. Returns `true` if the next request has other credentials.
+    /// Discards the rejected credentials of a request that completed at `time`, unless they were renewed too
+    /// recently. Returns `true` if the next request has other credentials.
     pub(super) fn refused(&self, made: Instant) -> bool {
         let mut renewals = self.renewals();
         let now = Instant::now();
@@ -138,7 +138,7 @@ impl Credentials {
     }
 }
 
-/// When a value that was refused may be replaced by a new one.
+/// Backoff for renewing rejected values.
 ///
 /// The first time at once, and then after a pause that doubles from [`MIN_RENEWAL`] to [`MAX_RENEWAL`], until a request
 /// is accepted. Each destination has its own: one that another destination accepts must not be fetched for each refusal.
@@ -169,7 +169,7 @@ impl Renewals {
     }
 }
 
-/// What becomes of a value that was refused.
+/// Outcome of a rejected value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum RefusedValue {
     /// It is used again.
@@ -198,7 +198,7 @@ pub(super) struct Source {
     state: Mutex<SourceState>,
 }
 
-/// What a source has returned, and whether it is being called.
+/// State of a source.
 #[derive(Default)]
 struct SourceState {
     /// `None` before the first call, and after a refusal.

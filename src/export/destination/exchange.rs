@@ -62,7 +62,7 @@ impl Answer {
     }
 }
 
-/// How long one try may take.
+/// Time limit of one attempt.
 #[derive(Clone)]
 pub(in crate::export) struct TryLimit {
     /// From the request to the end of its answer. The time to connect comes on top if it takes longer.
@@ -92,8 +92,8 @@ pub(super) async fn response(
 ///
 /// Of gRPC: [`Elapsed`] if the trailers have not come in time, and a [`Failure`] if the connection breaks before.
 ///
-/// The head decides, but for a success of gRPC, whose status is in the trailers. A body that breaks, or that has not ended
-/// in time, is then no failure of its own.
+/// The response head is sufficient, except for gRPC successes, whose status is in the trailers. A truncated or late
+/// body is not treated as a failure.
 pub(super) async fn read_answer(
     on: &Generation,
     response: Response<Incoming>,

@@ -8,9 +8,9 @@
 //! | an error of HTTP/2 | GOAWAY without an error: the receiver ends |
 //! | the deepest source | connection refused, too many open files |
 //!
-//! Libraries report the same error for different faults: an HTTP/2 client that meets HTTP/1, TLS or a proxy's page says
-//! "connection closed" for all of them. An operator needs to know which setting is wrong, so that the evidence is
-//! weighed here: what the peer has sent first comes before what the library made of it.
+//! Libraries report the same error for different faults: an HTTP/2 client that meets HTTP/1, TLS or a proxy's page
+//! says "connection closed" for all of them. An operator needs to know which setting is wrong, so the first bytes
+//! sent by the peer take precedence over the library's error.
 //!
 //! A [`Cause`] decides two things, whether the request is tried again and which advice the outage log gives. The text
 //! beside it is for people only.

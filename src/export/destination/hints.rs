@@ -15,8 +15,8 @@
 //!
 //! Headers are not checked where requests are signed: a signer can add any header.
 //!
-//! A new destination is a row of [`DESTINATIONS`], with the page that says so. Two rows of one name are for different
-//! signals, or from different pages.
+//! A new destination is a row of [`DESTINATIONS`], with the page that says so. A name may have several rows, for
+//! different signals or sources.
 
 use opentelemetry_sdk::metrics::Temporality;
 

@@ -19,10 +19,10 @@
 //! | none, port 4318 or a path | `http/protobuf` | `grpc` | the peer sends frames of HTTP/2 |
 //! | none, another port | `grpc` | `http/protobuf` | the peer answers in HTTP/1, or with a page instead of gRPC |
 //!
-//! The first request that is accepted proves its protocol, which then stays, and is logged with the setting for it if it is
-//! not the first one. Until then each request that meets the wrong protocol is sent by the other one, once: a gateway may
-//! answer with pages while the receiver behind it starts. Nothing is lost by it: a request that met the wrong protocol was
-//! not processed.
+//! The first request that is accepted proves its protocol, which then stays, and is logged with the setting for it if
+//! it is not the first one. Until then each request that meets the wrong protocol is resent once with the other
+//! protocol, because a gateway may serve error pages while its receiver starts. No data is lost: a request that met
+//! the wrong protocol was not processed.
 //!
 //! # Unanswered requests
 //!
@@ -74,7 +74,7 @@ pub(in crate::export) struct Destination {
     diagnostics: Diagnostics,
 }
 
-/// What is known of the protocol that a receiver speaks. Signals with one target and the same settings share it.
+/// Protocol detected for a receiver. Signals with one target and the same settings share it.
 #[derive(Default)]
 pub(super) struct SpokenProtocol {
     /// `true` if the protocol in use is not the first one.
@@ -239,7 +239,7 @@ impl Destination {
         };
         let is_wrong = match tried {
             Protocol::Grpc => failure.cause == Cause::PeerSpeaksHttp || is_page(),
-            // A page is no sign of gRPC, but where gRPC got one as well, both are as good.
+            // An HTML page does not prove gRPC. If gRPC received a page too, neither protocol is preferred.
             _ => {
                 failure.cause == Cause::PeerSpeaksGrpc
                     || self.settings.protocol.first == Protocol::Grpc && is_page()

@@ -52,7 +52,7 @@ impl Outcome {
         Self::Delivered { rejected: 0, message: String::new(), status: None }
     }
 
-    /// Notes whether a failure may come from the items, once it is known that the request was sent.
+    /// Records whether the request was sent, and so whether its items may have caused the failure.
     pub(super) fn with_sent(mut self, is_sent: bool) -> Self {
         if let Self::Retry(failure) | Self::TooLarge(failure) | Self::Refused(failure) = &mut self {
             failure.may_come_from_items = is_sent && failure.cause.may_come_from_items();
@@ -108,7 +108,7 @@ impl Outcome {
     }
 }
 
-/// Why a request was not taken.
+/// Reason for a failed request.
 #[derive(Clone, Debug)]
 pub(in crate::export) struct Failure {
     /// What kind of failure it is.

@@ -97,7 +97,7 @@ impl Output {
         })))
     }
 
-    /// Returns what a test sets to hold up writes.
+    /// Returns a flag that lets a test block writes.
     #[cfg(test)]
     pub(super) async fn is_held_up(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.0.lock().await.is_held_up)

@@ -1,4 +1,4 @@
-//! What is known about the peer of a connection, for explanations of errors.
+//! State of the peer of a connection, for explanations of errors.
 //!
 //! The first bytes of each peer are noted: they tell a receiver of the other protocol, or one that speaks TLS, from one that
 //! is down, where the error of the library would be the same.
@@ -115,7 +115,7 @@ pub(super) struct Watched<S> {
     inner: S,
     /// Gets the first bytes; `None` once they have come.
     peer: Option<Peer>,
-    /// Why a write has failed, while what came before is still to be read, and the end of the wait for it.
+    /// Write error that is reported once the remaining input was read or the wait timed out.
     failed: Option<(io::Error, Pin<Box<Sleep>>)>,
 }
 

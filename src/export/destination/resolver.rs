@@ -1,9 +1,9 @@
 //! Names to addresses.
 //!
 //! Addresses are not cached: each new connection resolves the name anew, so that a collector that has moved is found.
-//! Connections are few and long-lived, so that this costs nothing. An answer that took long is kept for a moment: the
-//! connection that has asked for it may have been given up meanwhile, and each further one would be, too, where the first of
-//! two name servers does not answer.
+//! Connections are few and long-lived, so that this costs nothing. Slow answers are cached briefly: the connection
+//! that requested them may have timed out already, and without the cache every retry would time out as well when the
+//! first of two name servers is down.
 //!
 //! `getaddrinfo` blocks a thread of the runtime's pool for as long as a name server takes, up to half a minute. Lookups
 //! of one host are joined for that time.

@@ -97,7 +97,7 @@ struct Contents {
 impl Tls {
     /// `None` for a target that is not `https`.
     ///
-    /// With `only_http2`, ALPN offers `h2` alone. `limit` is the time for a look at the files, which are not read yet.
+    /// If `only_http2` is set, ALPN offers only `h2`. `limit` bounds the time for reading the files later.
     pub(super) fn for_target(
         target: &Target,
         only_http2: bool,

@@ -7,9 +7,9 @@
 //! ResourceMetrics ─ ScopeMetrics ─ Metric ─ Gauge | Sum | Histogram | ExponentialHistogram ─ data points
 //! ```
 //!
-//! One walk over the collection writes the request and gathers two things on the way: the number of data points, which
-//! the ledger counts, and the streams that have reached their limit of attribute sets. Metrics are not spread over
-//! requests: a collection is one item, whose points belong together.
+//! A single pass encodes the request and collects two values: the number of data points, which the ledger counts, and
+//! the streams that have reached their limit of attribute sets. Metrics are not spread over requests: a collection is
+//! one item, whose points belong together.
 //!
 //! Temporality is the reader's, except for observed counters: these are always collected as totals, and the difference
 //! is made here ([`ObservedCounters`]) for a destination that takes deltas.

@@ -22,7 +22,7 @@
 //! Rules that hold for every function, so that receivers of any language read the result:
 //!
 //! - Fields with their default value (0, empty) are left out, except inside a `oneof`, where they choose the variant.
-//! - A key occurs once for each item; of repeated ones the last value counts.
+//! - A key occurs once for each item; if a key is repeated, the last value wins.
 //! - Values nest at most 32 levels. Strings are cut at the configured length, between characters.
 //! - Times before 1970 become 0.
 //!

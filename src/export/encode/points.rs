@@ -17,9 +17,8 @@ use bytes::Bytes;
 use super::wire::{MessageField, length, message_fields};
 
 /// Returns two requests with half of the points each, and their numbers of points. `None` if there is only one point,
-/// or none.
-/// The first half has the smaller number of points if it is odd. Called again for a half that is still too large, until
-/// one point is left, which is then given up.
+/// or none. If the number is odd, the first half is smaller. Callers split again until the request fits or a single
+/// point remains.
 pub(in crate::export) fn halves(request: &[u8]) -> Option<[(Bytes, u64); 2]> {
     let count = count(request, PATH);
     let half = count / 2;

@@ -1,4 +1,4 @@
-//! What the current thread is, and what it is doing, as far as other code must know.
+//! Flags that describe the current thread.
 
 use std::cell::Cell;
 

@@ -14,8 +14,8 @@
 //! With UTF-8 in names, which only a configuration file chooses, the same words follow a name that stays as it is. A
 //! scraper that does not accept such a name gets it with an underscore for each other character ([`escaped`]).
 //!
-//! A name of which nothing is left, which Prometheus refuses by OTLP, is an underscore. Two metrics can get the same name
-//! in any of these ways; [`text`](super::text) decides what is shown then.
+//! A name without any allowed character becomes an underscore. Two metrics can get the same name in any of these
+//! ways; [`text`](super::text) decides what is shown then.
 
 use std::borrow::Cow;
 

@@ -55,8 +55,8 @@ pub(super) struct Conflict {
 
 /// Families of metrics, ready to be written in any format.
 ///
-/// The names of all series are known to it, not only those of families: a gauge `a_count` and a histogram `a` would
-/// both have the series `a_count`.
+/// It tracks the names of all series, not only of families: a gauge `a_count` and a histogram `a` would both have the
+/// series `a_count`.
 #[derive(Debug, Default)]
 pub(super) struct Families {
     /// The families by their names, in the order in which they are written.

@@ -179,7 +179,7 @@ pub(crate) struct Batch {
     suspicion: Suspicion,
 }
 
-/// What is sent: items that are framed for each try, or a complete request.
+/// Contents of a batch: items that are framed for each try, or a complete request.
 #[derive(Debug)]
 enum Content {
     /// Items of spans or log records, shared by the destinations that the batch waits for.

@@ -1,8 +1,8 @@
 //! One destination's side of the queues.
 //!
-//! All methods take the queue's lock for a moment, and none of them while anything is awaited. A batch is at one place
-//! at any time: in the lane, with the worker, or gone; the ledger is written under the lock when it is gone, so that
-//! the equation holds at every moment for those who look.
+//! All methods take the queue's lock for a moment, and none of them while anything is awaited. A batch is at one
+//! place at any time: in the lane, with the worker, or gone; the ledger is written under the lock when it is gone, so
+//! the counts always add up.
 //!
 //! # The path of a batch
 //!

@@ -13,9 +13,9 @@
 //!
 //! # Why the counts always add up
 //!
-//! `pending` is the rest, so that no count has to be moved. Counters are only incremented, an item is accepted before
-//! anything else becomes of it, and `accepted` is read last: the sum of the others, read before, cannot exceed it. No
-//! lock is taken.
+//! `pending` is computed as the difference, so items never move between counters. Counters are only incremented, an
+//! item is accepted before anything else becomes of it, and `accepted` is read last: the sum of the others, read
+//! before, cannot exceed it. No lock is taken.
 //!
 //! # What troubles do to the counts
 //!

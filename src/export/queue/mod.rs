@@ -14,7 +14,7 @@
 //! Of metrics the oldest requests are dropped: a cumulative one contains its predecessors, except for the times
 //! between. Dropped items are counted in either case.
 //!
-//! The limits apply to waiting items. Items in flight come on top; they are bounded too: a few batches.
+//! The limits apply to waiting items. In-flight items are not included; they are bounded to a few batches.
 //!
 //! In a forked child nothing takes from a queue of the parent, and its lock may be held by a thread that does not exist
 //! there. Items go to the queue of the telemetry that was built in the child, or are discarded.
@@ -99,7 +99,7 @@ pub(crate) struct Queue {
     successor: OnceLock<Arc<Self>>,
 }
 
-/// What a destination has beside its lane, reachable without the lock.
+/// Lock-free state of a destination.
 #[derive(Default)]
 struct Outlet {
     /// The counts of this destination.
@@ -111,7 +111,7 @@ struct Outlet {
     full: Notify,
 }
 
-/// What the lock of a queue protects.
+/// State protected by the queue's lock.
 struct QueueState {
     /// The batch that items are appended to, shared by the lanes with `takes_open`.
     open: ItemBuffer,
@@ -290,7 +290,7 @@ impl Queue {
     }
 }
 
-/// Where an item goes.
+/// Result of admitting an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Admission {
     /// No destination has room for it.

@@ -10,7 +10,7 @@ use std::time::Duration;
 pub(crate) struct Operation {
     /// The time from the first try to the end of the last, with the pauses between them.
     pub(crate) duration: Duration,
-    /// Why it did not succeed. `None` only if the receiver took all items.
+    /// Error category for metrics. `None` only if the receiver took all items.
     pub(crate) error: Option<OperationError>,
     /// The answer to the last request, if there was one.
     pub(crate) status: Option<ResponseStatus>,
@@ -36,7 +36,7 @@ pub(crate) enum ResponseStatus {
     Grpc(&'static str),
 }
 
-/// What is called at the end of each export operation of a destination. Set once the instruments exist.
+/// Callback for finished exports. Set once the instruments exist.
 #[derive(Default)]
 pub(crate) struct Operations(OnceLock<Observe>);
 
@@ -44,7 +44,7 @@ pub(crate) struct Operations(OnceLock<Observe>);
 type Observe = Box<dyn Fn(Operation) + Send + Sync>;
 
 impl Operations {
-    /// Has `observe` called for each operation that ends from now on. Only the first call has an effect.
+    /// Sets the callback for finished exports. Only the first call has an effect.
     pub(crate) fn set(&self, observe: impl Fn(Operation) + Send + Sync + 'static) {
         let _ = self.0.set(Box::new(observe));
     }

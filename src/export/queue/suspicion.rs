@@ -1,7 +1,7 @@
-//! Whether a batch is to blame for its failures.
+//! Detection of poison batches.
 //!
-//! A receiver that is away fails every batch, and the oldest one is tried until it comes back. A gateway that closes the
-//! connection, or answers 403, for what is *in* one batch would hold up everything behind it in the same way, for ever.
+//! A receiver that is away fails every batch, and the oldest one is tried until it comes back. A gateway that rejects
+//! the contents of one batch would block all later batches forever.
 //!
 //! Only failures of a request that was alone under way count: several on one connection fail together.
 //!

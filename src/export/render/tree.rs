@@ -9,9 +9,9 @@
 //!    └─ · event retry  attempt=2
 //! ```
 //!
-//! Spans and records of one trace are sorted by time. Ids come from anywhere, so that no shape of the parents may hang,
-//! overflow or hide a span: each is shown once. From a depth of [`MAX_INDENT`] on, the depth is a number, so that the text
-//! grows with the number of spans alone.
+//! Spans and records of one trace are sorted by time. Ids are untrusted: whatever the parent relations are (cycles,
+//! deep nesting), each span is shown exactly once, in linear time. From a depth of [`MAX_INDENT`] on, the depth is a
+//! number, so that the text grows with the number of spans alone.
 //!
 //! | entry | placed below |
 //! |---|---|

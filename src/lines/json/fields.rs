@@ -201,7 +201,7 @@ impl Fields {
         reserved.refuses(hash, key, shape) || (reserved.unfolds() && self.is_related(key))
     }
 
-    /// Returns `true` if a field that was renamed has the key that was just written at the end.
+    /// Returns `true` if a renamed field already uses the key at the end of the buffer.
     fn is_rename_of_another(&self, hash: u64, start: usize) -> bool {
         let key = &self.text[start + 2..self.text.len() - 2];
         !self.renames.is_empty() && self.contains(hash, key) && self.requested(key) != key

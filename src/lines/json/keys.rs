@@ -88,7 +88,7 @@ pub enum FieldNames {
     Datadog,
 }
 
-/// The replacement of the ids of an event that belongs to no OpenTelemetry span.
+/// Representation of missing trace ids.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MissingIds {
@@ -101,7 +101,7 @@ pub enum MissingIds {
     Null,
 }
 
-/// Whether and how a line includes the fields of the spans around its event.
+/// Representation of span fields in a line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SpanFields {

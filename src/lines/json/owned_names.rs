@@ -7,8 +7,8 @@ use super::shape::Role;
 
 /// Names with their roles, found by their hash.
 ///
-/// Each field of each line is looked up here, and most have a name that the backend does not know: for those one
-/// place of the table is read, which usually is empty.
+/// Each field of each line is looked up here, and most have a name that the backend does not know, so a lookup
+/// usually reads one empty slot.
 #[derive(Debug)]
 pub(super) struct OwnedNames {
     names: Box<[(&'static str, Role)]>,

@@ -23,7 +23,7 @@ use super::reserved::{Reserved, hash};
 use super::shape::Shape;
 use crate::semconv as otel;
 
-/// How lines are written for one backend.
+/// Line format of one backend.
 #[derive(Debug)]
 pub(super) struct Preset {
     /// In the order of [`Field::ALL`]; `None`: there is no such field.
@@ -32,7 +32,7 @@ pub(super) struct Preset {
     pub(super) levels: [&'static str; 5],
     /// Type, message and stack trace of an exception.
     pub(super) exception: [&'static str; 3],
-    /// Where the service's name stands.
+    /// Keys for service attributes.
     pub(super) service: ServiceNames,
     /// Fields of each line, such as the version of the schema.
     pub(super) constants: &'static [(&'static str, &'static str)],
@@ -57,7 +57,7 @@ pub(super) enum ServiceNames {
     Object { key: &'static str, members: [&'static str; 2], environment: &'static str },
 }
 
-/// How ids are written.
+/// Encoding of ids.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum IdForm {
     /// Hexadecimal ids and flags.

@@ -8,7 +8,7 @@ use super::encode::Numbers;
 use crate::diagnostics;
 use crate::lines::event_field::FieldValue;
 
-/// Which values a reserved key can have.
+/// Value types accepted by a reserved key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
     /// None of the program's. Where dotted keys are unfolded it has no members either.
@@ -29,7 +29,7 @@ pub(super) enum Role {
     Address,
 }
 
-/// What decides whether a value may have a key of some role. Texts are looked at only if the key has a role.
+/// Type of a value, compared with [`Role`]. Texts are looked at only if the key has a role.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Shape<'a> {
     /// A number in the range of an integer of 64 bits.

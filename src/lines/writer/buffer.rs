@@ -8,9 +8,9 @@
 //! | the reader, the writer's thread | for lines | the first line, or half a buffer |
 //! | callers that flush | for the reader's progress | each write that has ended |
 //!
-//! A caller appends its line and leaves; the reader takes everything at once and exchanges the buffer for an empty one,
-//! so that the lock is held for a copy at most, never for a write. After a write the reader waits for a millisecond
-//! before it sleeps: lines that follow each other closely then share a write and cost no wake-up.
+//! A caller appends its line and leaves; the reader takes everything at once and exchanges the buffer for an empty
+//! one, so the lock is only held while copying. After a write the reader waits for a millisecond before it sleeps:
+//! lines that follow each other closely then share a write and cost no wake-up.
 //!
 //! # Counting
 //!
@@ -92,7 +92,8 @@ struct Oversized {
     in_flight: usize,
 }
 
-/// An output that logs while it writes would feed itself: one line is let through until other lines were written.
+/// Prevents feedback from an output that logs while writing: only one of its lines is accepted until other lines have
+/// been written.
 #[derive(Clone, Copy, Default, PartialEq)]
 enum OwnLine {
     #[default]
@@ -349,7 +350,7 @@ impl State {
         self.waiting.len() > max_bytes / 2
     }
 
-    /// Whether the reader should go on without lingering.
+    /// Returns `true` if the reader must not wait for more lines.
     fn is_pressing(&self, max_bytes: usize) -> bool {
         self.flushing > 0 || self.blocked > 0 || self.closed || self.is_half_full(max_bytes)
     }

@@ -78,7 +78,7 @@ struct Handle {
     shared: Arc<Shared>,
 }
 
-/// What the thread and all handles share.
+/// State shared by the thread and all handles.
 struct Shared {
     buffer: Buffer,
     /// `Some` if there is no thread: the caller writes.
@@ -88,7 +88,7 @@ struct Shared {
     fork: Fork,
 }
 
-/// Whether the caller waits until a line is written.
+/// Waiting behaviour of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Urgency {
     None,

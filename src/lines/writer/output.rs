@@ -9,7 +9,7 @@ use tracing_subscriber::fmt::writer::BoxMakeWriter;
 
 use crate::settings::secrets::shown_path;
 
-/// Where log lines go.
+/// Destination of log lines.
 #[derive(Default)]
 #[non_exhaustive]
 pub enum LogDestination {
@@ -42,13 +42,13 @@ impl LogDestination {
         Self::File(path.into())
     }
 
-    /// What `make_writer` makes: a function that returns a writer, or any other `MakeWriter`. One is made for each
-    /// group of lines, which it is given in one call where it takes them whole.
+    /// Creates a destination from a `MakeWriter`, such as a closure that returns a writer. One is made for each group
+    /// of lines, which it is given in one call where it takes them whole.
     ///
     /// It is called on the writer's thread. Events and spans that it makes there are not recorded, because an output
-    /// that logs would feed itself. Those of another thread that it hands the lines to are: let such a thread log
-    /// nothing, or nothing at these levels. If it panics, its lines are counted as dropped and the next ones are tried
-    /// again.
+    /// that logs would feed itself. Events from other threads that it passes lines to are recorded; those threads
+    /// must not log at levels that reach this output. If it panics, its lines are counted as dropped and the next
+    /// ones are tried again.
     ///
     /// ```
     /// use telemetry_bootstrap::LogDestination;
@@ -95,7 +95,7 @@ impl fmt::Debug for LogDestination {
     }
 }
 
-/// What happens to a line when the buffer is full because the output does not keep up.
+/// Policy for lines that arrive while the buffer is full.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OverflowPolicy {

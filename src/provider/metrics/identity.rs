@@ -36,7 +36,7 @@ struct Known {
     descriptions: Vec<(&'static str, String, String)>,
 }
 
-/// What an instrument was created with.
+/// Properties of an instrument.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Identity {
     /// The name as it was given.

@@ -32,15 +32,15 @@ use crate::settings::deadline_after;
 
 /// The meter provider of running telemetry. Cheap to clone.
 ///
-/// It gives out the instruments of the SDK, of which it is in front. Beyond what the SDK does,
+/// Wraps the SDK's meter provider and adds the following:
 ///
 /// - callbacks of observable instruments run on a thread of their own and without a lock, so that they may create
 ///   instruments and hold up no other thread. One that takes longer than half an interval (0.1 s to 5 s), or than a
 ///   flush or the shutdown leaves it, is reported, and metrics are exported without what it observes until it returns;
 /// - an attribute that is given twice has its last value;
 /// - sums of integers do not wrap: a counter that has overflowed shows the largest value of its type, and is reported
-///   once. Sums within 2⁵⁹ of that value are exported as that value. Only an up-down counter whose attribute sets a
-///   view merges can wrap;
+///   once. Sums within 2⁵⁹ of that limit are reported as the limit. The only sums that can still wrap are those of
+///   up-down counters whose attribute sets are merged by a view;
 /// - a histogram of unit `s` without boundaries gets those of [`duration_histogram`](crate::duration_histogram);
 /// - two instruments of one name that differ in kind, unit, description or boundaries are reported, once; where a view
 ///   may be for them, two metrics of one name that differ in kind or unit. Where the description alone differs, the

@@ -9,9 +9,9 @@
 //! | below 2³² | handed on; this costs a comparison |
 //! | larger | added up by attribute set, and cut where the total would enter the reserve |
 //!
-//! The reserve of 2⁵⁸ at each end of the range is for the measurements that are not counted here. A sum in the reserve,
-//! or as near to it again, is exported as the end of the range (`Number::saturated`), so that a counter that has
-//! overflowed shows the largest value, whatever small measurements came before and after.
+//! 2⁵⁸ at each end of the range is reserved for small measurements, which are not tracked here. A sum within twice
+//! that distance of the limit is exported as the limit (`Number::saturated`), so that a counter that has overflowed
+//! shows the largest value, whatever small measurements came before and after.
 //!
 //! A sum that has arrived there stays, as long as the SDK keeps it: to the end of the process if it is cumulative, and
 //! to the next collection if the only reader takes deltas. The first measurement that is cut is reported, once for each

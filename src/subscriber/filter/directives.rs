@@ -20,8 +20,7 @@
 //! | `["info","a=debug"]` | `info,a=debug` | brackets are for spans |
 //!
 //! Nothing is rejected: what can be understood is used, and every deviation is reported with what was used instead. A
-//! program in production must not run without logs for a misspelt level; one that is being developed gets the same
-//! message as an error.
+//! misspelt level must not silence a production service; in code, the same problem is an error.
 //!
 //! The result is a list of directives in the form that `tracing-subscriber` reads, so that what passes is decided by
 //! its code.

@@ -1,4 +1,4 @@
-//! How the filters of our layer apply, and which callsites concern one that has others beside it.
+//! Filtering of the layer: globally, or per layer next to other layers.
 
 use tracing_core::{Interest, Level, LevelFilter, Metadata};
 use tracing_subscriber::layer::{Context, Filter};
@@ -6,7 +6,7 @@ use tracing_subscriber::layer::{Context, Filter};
 use crate::subscriber::combined_filter::CombinedFilter;
 use crate::trace_ids::is_sdk_target;
 
-/// How the filters apply.
+/// Scope of the filters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Filtering {
     /// To the whole subscriber.

@@ -40,7 +40,7 @@ pub(super) trait Record {
     fn dropped_attributes(&mut self, count: u32);
 }
 
-/// The names of an event's fields, as a set of hashes: that a name is not there is known without comparing any.
+/// Hash set of field names, for fast negative lookups.
 #[derive(Clone, Copy, Debug)]
 struct FieldNames {
     /// The bits of all names, see [`hash`](Self::hash).
@@ -108,7 +108,7 @@ pub(super) struct EncodedPlace {
 /// Fields that become the name of the event, the specified one first. Of both the later field counts.
 const EVENT_NAME_FIELDS: [&str; 2] = ["otel.event.name", "event.name"];
 
-/// What the records of a callsite have in common.
+/// Data shared by all records of a callsite.
 #[derive(Debug)]
 pub(super) struct CallsiteRecord {
     /// Answers most questions for a name without a search.

@@ -46,7 +46,7 @@ impl AttributeBuffer {
         &self.bytes
     }
 
-    /// How many attributes were dropped because of the limit, or because they have no key.
+    /// Returns the number of dropped attributes.
     pub(super) fn dropped(&self) -> u32 {
         self.dropped
     }

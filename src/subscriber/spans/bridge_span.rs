@@ -57,7 +57,7 @@ where
     pub(super) start: StartTime,
 }
 
-/// Where a span is recorded.
+/// Recording state of a span.
 #[derive(Debug)]
 pub(super) enum Recording<S> {
     /// In the form that is exported.

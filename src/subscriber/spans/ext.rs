@@ -16,8 +16,8 @@ use super::state::{PendingSpan, SpanState, Stage};
 
 /// The OpenTelemetry span of a [`tracing::Span`]: parent, links, attributes, status, events.
 ///
-/// The methods are those of `tracing_opentelemetry::OpenTelemetrySpanExt`, which works as well. This trait needs
-/// neither a second crate nor the detour through it. Where telemetry is not installed, the methods have no effect.
+/// The methods are those of `tracing_opentelemetry::OpenTelemetrySpanExt`, which works as well. Unlike that trait, it
+/// needs no additional crate. Where telemetry is not installed, the methods have no effect.
 ///
 /// A span starts, and so gets its ids, when it is first entered, when it gets a child, when an event names it as its
 /// parent (`info!(parent: &span, …)`, which needs the ids), when another span links to it, or when its context is

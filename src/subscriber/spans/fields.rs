@@ -23,7 +23,7 @@ use crate::lines::kept_fields::KeptFields;
 use crate::semconv::{CODE_FILE_PATH, CODE_LINE_NUMBER, CODE_MODULE_NAME, ERROR_TYPE};
 use crate::user_code::bounded_text::{MAX_TEXT, beginning};
 
-/// What the fields of a span say about it, beside its attributes.
+/// Span properties set by `otel.*` fields.
 #[derive(Debug, Default)]
 pub(super) struct SpanMeaning {
     /// The name from `otel.name`, if it is not that of the callsite.
@@ -99,7 +99,7 @@ pub(super) fn record_late(context: &Context, fields: &KeptFields) {
     span.set_status(status);
 }
 
-/// Where a span is in the code.
+/// Returns the code location attributes of a span.
 pub(super) fn code_location(metadata: &'static Metadata<'static>) -> Vec<KeyValue> {
     let file = metadata.file().map(|file| KeyValue::new(CODE_FILE_PATH, file));
     let line = metadata.line().map(|line| KeyValue::new(CODE_LINE_NUMBER, i64::from(line)));

@@ -287,8 +287,8 @@ impl SpanBridge {
 
     /// Starts a span that is entered, and makes its context the current one.
     ///
-    /// One that the filter excluded stands for the nearest included span around it, whose context becomes the current
-    /// one unless that span is the innermost already.
+    /// If the filter excluded the span, the context of its nearest included ancestor becomes current, unless it
+    /// already is.
     #[inline]
     pub(super) fn on_enter(&self, state: Arc<SpanState>) {
         let around = state.nearest_included();

@@ -1,4 +1,4 @@
-//! Where spans come from: how a pending span becomes a started one.
+//! Creation of OpenTelemetry spans from pending `tracing` spans.
 //!
 //! # Steps
 //!
@@ -39,7 +39,7 @@ use crate::settings::SpanLimitSettings;
 /// Starts spans. Both ways have the same results.
 #[derive(Clone, Debug)]
 pub(crate) struct SpanSource {
-    /// What starts spans.
+    /// Backend that creates spans.
     backend: Backend,
     /// The sampler, which a configuration file that is read again can replace.
     sampler: SharedSampler,
@@ -205,8 +205,8 @@ fn status(additions: Option<&mut Additions>) -> SpanStatus {
     additions.map(|additions| std::mem::take(&mut additions.meaning.status)).unwrap_or_default()
 }
 
-/// Chooses the ids of a new span, and decides whether it is recorded. `ask` calls the sampler, if the parent does not
-/// decide. `around` is the context that the parent was received into.
+/// Chooses the ids of a new span, and decides whether it is recorded. `ask` calls the sampler unless the parent decides.
+/// `around` is the context into which the parent was extracted.
 pub(super) fn decide(
     sampler: &SharedSampler,
     known: SamplingShortcut,

@@ -48,8 +48,8 @@ pub(crate) struct SpanState {
     pub(in crate::subscriber) parent: Option<Arc<Self>>,
     /// The verdict of the span filter.
     pub(super) is_included: bool,
-    /// The span is known not to be sampled, and stands for the span around it: it needs no start. Another parent, and a
-    /// start that something else needs, change that.
+    /// `true` if the span is known to be unsampled and represents its parent, so it need not be started. Reset when
+    /// another parent is set or a start is required.
     pub(super) follows_parent: AtomicBool,
     /// How far its start has come.
     pub(super) stage: ForkMutex<Stage>,
@@ -94,7 +94,7 @@ pub(super) struct PendingSpan {
     pub(super) has_twin: bool,
 }
 
-/// What is known of a span beside its fields before it starts.
+/// Data set on a span before it starts.
 #[derive(Debug, Default)]
 pub(super) struct Additions {
     /// What its fields say beside its attributes.
@@ -118,7 +118,7 @@ impl PendingSpan {
         }
     }
 
-    /// When the span was created, or got the parent with which it is not dropped.
+    /// Returns the start time of the span: when it was created, or got the parent with which it is not dropped.
     pub(super) fn start(&mut self) -> StartTime {
         *self.start.get_or_insert_with(StartTime::now)
     }

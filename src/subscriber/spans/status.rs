@@ -9,7 +9,8 @@
 //! | Error `x`, then `y` | any | Error `x` |
 //! | Error, then Ok | any | Ok |
 //!
-//! The API has one method for both. [`as_inferred`] sets a flag of the thread, by which calls of this crate are known.
+//! The API has one method for both, so [`as_inferred`] sets a thread-local flag that identifies calls made by this
+//! crate.
 
 use std::borrow::Cow;
 

@@ -378,7 +378,7 @@ impl Worker {
     /// Returns `true` if nothing more is sent: the collector is absent, or requires a pause that ends after the
     /// deadline.
     ///
-    /// Always `false` before the shutdown: until then, retrying has no end.
+    /// Always `false` before shutdown, when retries are unlimited.
     fn should_stop(&self) -> bool {
         let Some(shutdown) = &self.shutdown else { return false };
         let pause_ends_too_late = self.backoff.until().is_some_and(|until| until >= shutdown.deadline());

@@ -1,4 +1,4 @@
-//! What a worker does after a try: count, split, retry, pause.
+//! Handling of export outcomes: count, split, retry, back off.
 //!
 //! A batch is in flight until its outcome is known, and then either back in the queue or gone; a batch that is gone has
 //! been recorded in the ledger.

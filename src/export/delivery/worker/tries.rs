@@ -160,8 +160,8 @@ impl Tries {
 
 /// The limit for one try, which grows with each timeout.
 ///
-/// A collector that needs longer than the limit would otherwise get the same data again and again, and none of it would
-/// count as delivered. With a configured timeout of 10 s, the limits are 10, 20, 40 and 80 s.
+/// Otherwise a collector slower than the limit would receive the same data repeatedly without a successful export.
+/// With a configured timeout of 10 s, the limits are 10, 20, 40 and 80 s.
 #[derive(Default)]
 pub(super) struct TryTimeout {
     /// How often the configured limit is doubled, at most [`MAX_TIMEOUT_DOUBLINGS`].

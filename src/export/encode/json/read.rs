@@ -3,8 +3,8 @@
 //! Reading is lenient, as the specification asks: numbers may be text, unknown fields are passed over, `null` is
 //! absent. It ends at the first mistake and at a fixed depth.
 //!
-//! It is no general parser of JSON: it reads what a schema describes, into protobuf, without a tree in between. What it
-//! accepts is therefore bounded by the size of the text, and its recursion by [`MAX_DEPTH`].
+//! This is not a general JSON parser: it converts JSON described by a schema directly to protobuf. What it accepts is
+//! therefore bounded by the size of the text, and its recursion by [`MAX_DEPTH`].
 //!
 //! | text | read as |
 //! |---|---|

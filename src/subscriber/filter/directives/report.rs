@@ -11,7 +11,7 @@ pub(crate) struct BadDirective {
     pub(crate) text: String,
     /// What is wrong with it, and what is used instead.
     pub(crate) reason: String,
-    /// What the directive costs: an error, or a warning.
+    /// Severity of the report.
     pub(crate) severity: Severity,
 }
 

@@ -88,7 +88,7 @@ impl TwinSpan {
         Self { context: context.clone(), ..Self::silent(context) }
     }
 
-    /// Has the ids of the span of a context, and changes nothing of it.
+    /// Returns a no-op span with the ids of the span in `context`.
     fn silent(context: &OtelContext) -> Self {
         Self { span_context: context.span().span_context().clone(), context: OtelContext::new() }
     }
