@@ -101,7 +101,7 @@ fn every_setting_has_its_place_in_the_chapter_about_files() {
     for (key, _) in crate::settings::file::distribution_keys() {
         assert!(chapter.contains(&format!("`{key}`")), "{key}");
     }
-    let own = chapter.split("## Own settings").nth(1).unwrap().split("```").nth(1).unwrap();
+    let own = chapter.split("## Settings of this crate").nth(1).unwrap().split("```").nth(1).unwrap();
     for (key, _) in crate::settings::file::distribution_keys() {
         let last = key.rsplit('.').next().unwrap();
         assert!(own.contains(&format!(" {last}:")), "{key}");
