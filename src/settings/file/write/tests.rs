@@ -339,7 +339,8 @@ fn settings_of_the_official_files_are_written() {
 #[test]
 fn own_settings_of_the_chapter_are_written() {
     let chapter = include_str!("../../../../docs/configuration-file.md");
-    let own = chapter.split("## Settings of this crate").nth(1).and_then(|rest| rest.split("```yaml\n").nth(1));
+    let own =
+        chapter.split("## Settings of this crate").nth(1).and_then(|rest| rest.split("```yaml\n").nth(1));
     let own = own.and_then(|rest| rest.split("```").next()).unwrap();
     let exporter = "{otlp_http: {endpoint: 'http://collector:4318/x'}}";
     let text = format!(
