@@ -20,7 +20,7 @@ pub enum ExportError {
     Failed {
         /// `traces`, `metrics` or `logs`.
         signal: &'static str,
-        /// What happened.
+        /// The failure.
         reason: String,
     },
 }

@@ -52,7 +52,7 @@ pub(crate) struct MetricQueue {
 struct State {
     /// The last values of observed counters. Only used for deltas.
     observed_counters: ObservedCounters,
-    /// When a collection was last queued.
+    /// The time at which a collection was last queued.
     last_push: Option<Instant>,
     /// The size of that collection in bytes, which the next one is expected to have.
     last_size: usize,
@@ -160,6 +160,6 @@ impl OverflowReports {
 const MANY_WAITING: usize = 4;
 /// The least time between two collections if more wait: an outage must not fill the queue with those of a few seconds.
 const DISTANCE_IF_MANY_WAIT: Duration = Duration::from_secs(1);
-/// What to check, in the warning.
+/// The advice in the warning.
 const OVERFLOW_ADVICE: &str =
     "are there ids or addresses among its attributes? a view can raise the limit of 2000 or drop attributes";

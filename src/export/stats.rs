@@ -47,11 +47,11 @@ pub struct ExportStats {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DestinationStats {
-    /// What is sent there.
+    /// The signal that is sent there.
     pub signal: Signal,
     /// The address without path and credentials, as in the line that is logged at start: `https://collector:4317`.
     pub name: String,
-    /// What became of the signal's items there.
+    /// The outcome of the signal's items there.
     pub counts: SignalStats,
 }
 
@@ -97,7 +97,7 @@ impl ExportStats {
 }
 
 impl DestinationStats {
-    /// As [`ExportStats::after_the_end`].
+    /// See [`ExportStats::after_the_end`].
     fn after_the_end(self) -> Self {
         Self { counts: self.counts.after_the_end(), ..self }
     }

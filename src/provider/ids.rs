@@ -51,7 +51,7 @@ fn changed_trace_id(id: TraceId) -> TraceId {
     TraceId::from(u128::from_be_bytes(id.to_bytes()) ^ bits())
 }
 
-/// As [`changed_trace_id`], with the lower half of the bits.
+/// Like [`changed_trace_id`], for the lower half of the bits.
 #[cold]
 fn changed_span_id(id: SpanId) -> SpanId {
     let [.., a, b, c, d, e, f, g, h] = bits().to_be_bytes();

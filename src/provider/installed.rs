@@ -3,7 +3,7 @@
 //! A [`grpc::ServerLayer`](crate::grpc::ServerLayer), for example, can be created anywhere in the program, before or
 //! after `build()`. It looks here when the first call arrives, not when it is created.
 //!
-//! What is read here is read on each first call of a layer and, for propagators, on each call: all of it is behind a
+//! These values are read on each first call of a layer and, for propagators, on each call: all of them are behind a
 //! `OnceLock` and an atomic flag, without a lock.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -42,8 +42,8 @@ pub(crate) struct Installed {
     pub(crate) sampler: SharedSampler,
     /// `true` if the trace ids of its roots are random.
     pub(crate) has_random_ids: bool,
-    /// What layers read instead of the environment of the process: nothing after `Builder::ignore_env`, or the parts of
-    /// a configuration file.
+    /// The variables that layers read instead of the process environment: nothing after `Builder::ignore_env`, or the
+    /// parts of a configuration file.
     pub(crate) layer_env: Option<Env>,
     /// The standard propagators of the global propagator, if it has no others.
     pub(crate) propagators: Option<Standard>,
@@ -103,7 +103,7 @@ struct Slot {
 #[derive(Debug)]
 pub(crate) struct GlobalPropagator {
     pub(crate) inner: TextMapCompositePropagator,
-    /// Of the [`Installed`] that it belongs to: a forked child replaces that of its parent.
+    /// The flag of the [`Installed`] that it belongs to: a forked child replaces that of its parent.
     pub(crate) is_replaced: Arc<AtomicBool>,
 }
 

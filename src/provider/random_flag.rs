@@ -81,7 +81,7 @@ impl TracerProvider for GlobalTracerProvider {
 pub(crate) struct GlobalTracer {
     /// The tracer that makes the spans.
     inner: SdkTracer,
-    /// As in [`GlobalTracerProvider`].
+    /// See [`GlobalTracerProvider`].
     has_random_ids: bool,
 }
 
@@ -101,7 +101,7 @@ impl Tracer for GlobalTracer {
 pub(crate) struct FlaggedSpan<S> {
     /// The span of the SDK.
     inner: S,
-    /// What callers see: the span's own context, with the flag.
+    /// The context that callers see: the span's own, with the flag.
     span_context: SpanContext,
 }
 

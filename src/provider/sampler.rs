@@ -202,7 +202,7 @@ impl Kept {
 pub(crate) struct CustomSampler {
     /// The sampler itself.
     pub(super) sampler: Arc<dyn ShouldSample>,
-    /// What is known of its decisions.
+    /// Decisions that are known without calling the sampler.
     shortcut: SamplingShortcut,
     /// `true` if it is one of the SDK's, which run no code of the user, and so is the root sampler of a parent-based
     /// one.

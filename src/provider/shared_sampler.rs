@@ -34,7 +34,7 @@ pub(crate) struct SharedSampler {
     counts: Option<Arc<SpanCounts>>,
 }
 
-/// What all clones of a sampler share.
+/// State shared by all clones of a sampler.
 #[derive(Debug)]
 struct Shared {
     /// The [`SamplingShortcut`] of the current sampler, as a number.

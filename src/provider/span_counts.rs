@@ -28,13 +28,13 @@ pub(crate) struct SpanCounts([Shard; SHARDS]);
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct Shard {
-    /// By the origin of the parent, then by the decision.
+    /// Starts by the origin of the parent, then by the decision.
     started: [[AtomicU64; 3]; 3],
     /// Recorded spans that ended: those that were not sampled, then those that were.
     ended: [AtomicU64; 2],
 }
 
-/// Where the parent of a span is.
+/// Origin of a span's parent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ParentOrigin {
     /// It has none.

@@ -56,6 +56,6 @@ fn limits(settings: &SpanLimitSettings) -> SpanLimits {
     }
 }
 
-/// How often, on average, each attribute of a span of the API may be set before the SDK drops later values. Spans of
-/// the bridge and of calls keep the last value of each key until they end where there are many.
+/// The average number of times that each attribute of an API span may be set before the SDK drops later values. Spans
+/// of the bridge and of calls keep the last value of each key until they end where there are many.
 const REPEATED_ATTRIBUTES: u32 = 512;

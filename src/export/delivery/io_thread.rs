@@ -60,9 +60,9 @@ use crate::user_code::catch_panic;
 
 /// The path of one signal to one of its destinations.
 pub(crate) struct Route {
-    /// What is sent.
+    /// The signal that is sent.
     pub(crate) signal: Signal,
-    /// Where to, and how.
+    /// Its destination and export settings.
     pub(crate) settings: DestinationSettings,
     /// The lane of the queue that this destination empties.
     pub(crate) queue: Consumer,
@@ -176,7 +176,7 @@ impl Drop for Exporter {
 
 /// The parts that the thread starts with.
 struct Plan {
-    /// What to send where.
+    /// The pipelines to run.
     routes: Vec<Route>,
     /// The receiving end for each route, in the same order.
     channels: Vec<WorkerChannel>,
@@ -217,7 +217,7 @@ struct Station {
     commands: UnboundedReceiver<Command>,
     /// For the destination that is made again.
     signal: Signal,
-    /// As `signal`.
+    /// See `signal`.
     settings: DestinationSettings,
 }
 

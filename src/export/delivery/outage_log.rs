@@ -56,7 +56,7 @@ use crate::settings::{DestinationSettings, Signal};
 pub(super) struct OutageLogs {
     /// Gets the lines.
     diagnostics: Diagnostics,
-    /// By the identity of the destination, which is not shown.
+    /// Keyed by the identity of the destination, which is not shown.
     endpoints: HashMap<String, Arc<Mutex<EndpointLog>>>,
 }
 
@@ -68,7 +68,7 @@ pub(super) struct OutageLog {
     index: usize,
 }
 
-/// What is known about one endpoint.
+/// State of one endpoint.
 struct EndpointLog {
     /// Gets the lines.
     diagnostics: Diagnostics,
@@ -82,7 +82,7 @@ struct EndpointLog {
     is_final: bool,
 }
 
-/// What is known about one signal at its endpoint.
+/// State of one signal at its endpoint.
 struct SignalLog {
     /// Named in the lines.
     signal: Signal,
@@ -98,7 +98,7 @@ struct SignalLog {
     is_refused: bool,
     /// The outage of this signal alone, while others are delivered to the same endpoint.
     outage: OutageState,
-    /// When a partial success was last reported.
+    /// The time of the last report of a partial success.
     last_partial: Option<Instant>,
 }
 
@@ -107,7 +107,7 @@ struct SignalLog {
 struct OutageState {
     /// `None` while requests succeed.
     current: Option<Outage>,
-    /// When an outage was last reported, this one or an earlier one.
+    /// The time of the last report of an outage, this one or an earlier one.
     last_reported: Option<Instant>,
     /// The sum of lost items at the last success: what an outage has cost is the difference to it.
     lost_before: u64,
@@ -116,8 +116,8 @@ struct OutageState {
 /// A time without a success.
 #[derive(Clone)]
 struct Outage {
-    /// When the first request that failed was sent, not when its failure was noticed: with a timeout of 10 s that is
-    /// earlier.
+    /// The time at which the first failed request was sent, not at which its failure was noticed: with a timeout of
+    /// 10 s that is earlier.
     since: Instant,
     /// `true` if the outage was reported: only then its end is, too.
     is_reported: bool,

@@ -1,4 +1,5 @@
-//! What the receivers have refused for good, so that a flush learns of items that are gone before it reaches the worker.
+//! Permanent refusals by the receivers, so that a flush also reports items that were lost before it reached the
+//! worker.
 //!
 //! A flush of everything first lets the SDK's providers collect and flush. What is queued by that is sent at once, and
 //! may be refused before the workers get the flush. So the flush compares the counts of its beginning and its end.
@@ -14,7 +15,7 @@ pub(super) struct Refusals(Arc<Mutex<Refused>>);
 struct Refused {
     /// Batches that were refused, in part or as a whole.
     count: u64,
-    /// Why the last one was.
+    /// The reason for the last refusal.
     reason: String,
 }
 

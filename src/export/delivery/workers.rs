@@ -38,7 +38,7 @@ struct WorkerHandle {
     signal: Signal,
     /// Its command channel.
     commands: UnboundedSender<Command>,
-    /// What it could not deliver.
+    /// The failures of its deliveries.
     refusals: Refusals,
 }
 
@@ -152,5 +152,5 @@ fn error(signal: Signal, unflushed: FlushError, timeout: Duration) -> ExportErro
 
 /// The limit of flushes that come through the SDK's traits without one of their own: the SDK's own default.
 pub(in crate::export) const DEFAULT_FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
-/// How much later than the deadline an answer may come before the flush returns without it.
+/// The time after the deadline for which a flush still waits for an answer.
 const GRACE: Duration = Duration::from_millis(50);

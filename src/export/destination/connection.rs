@@ -45,9 +45,10 @@ use crate::settings::{ExportSettings, OutputTarget, ProtocolSetting, Proxy, Targ
 ///
 /// Created once for each runtime, and must be used inside it.
 pub(in crate::export) struct Connections {
-    /// By target and version, so that signals with one target share a connection. Only the `Arc`s inside are cloned.
+    /// Connections by target and version, so that signals with one target share one. Only the `Arc`s inside are
+    /// cloned.
     open: HashMap<(Target, Http), Connection>,
-    /// What is known of the protocols that targets speak; shared where the settings agree, too.
+    /// The protocols detected for targets, shared if the settings are equal as well.
     spoken: Vec<(Target, ProtocolSetting, Arc<SpokenProtocol>)>,
     /// Shared, so that one lookup serves all connections. A lookup that hangs costs one thread, not one for each
     /// target.
@@ -161,7 +162,7 @@ pub(super) struct Connection {
     last_response: LastResponse,
 }
 
-/// When the peer answered last, on any connection to it; `None` before its first answer.
+/// The time of the peer's last response on any connection; `None` before the first one.
 type LastResponse = Arc<Mutex<Option<Instant>>>;
 
 /// The connections since the last one that was given up. With HTTP/2 it is one, with HTTP/1 one for each request
@@ -176,7 +177,7 @@ pub(super) struct Generation {
     responses: Arc<AtomicU64>,
     /// That of the connection.
     last_response: LastResponse,
-    /// What the newest of its sockets has received first, and why the last attempt to connect failed.
+    /// The first bytes received by its newest socket, and the reason why the last attempt to connect failed.
     peer: Peer,
     /// Sockets are encrypted.
     is_tls: bool,

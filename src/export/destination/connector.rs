@@ -1,4 +1,4 @@
-//! How a connection is made: name or Unix socket, proxy, TLS.
+//! Connection setup: name resolution or Unix socket, proxy, TLS.
 //!
 //! | target | steps |
 //! |---|---|
@@ -59,13 +59,13 @@ pub(super) struct Connector {
     tcp: HttpConnector<Resolver>,
     /// The resolver of `tcp`.
     resolver: Resolver,
-    /// Which versions of HTTP the connection may speak, for ALPN and for the choice between forwarding and a tunnel.
+    /// The HTTP versions that the connection may use, for ALPN and for the choice between forwarding and a tunnel.
     http: Http,
     /// The proxy to connect through. `NO_PROXY` was applied when the settings were read.
     proxy: Option<Proxy>,
     /// A Unix socket in place of host and port.
     socket: Option<PathBuf>,
-    /// What is known about the peer, for explanations of errors.
+    /// State of the peer, for explanations of errors.
     peer: Peer,
     /// `None` for `http://`.
     #[cfg(feature = "tls")]
@@ -237,7 +237,7 @@ impl Service<Uri> for Connector {
     }
 }
 
-/// What TCP, Unix sockets and TLS have in common.
+/// The common interface of TCP, Unix sockets and TLS.
 trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}

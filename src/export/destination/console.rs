@@ -143,7 +143,7 @@ impl Console {
 #[derive(Clone)]
 pub(super) struct Printer(Arc<Shared>);
 
-/// What all clones of a printer share.
+/// State shared by all clones of a printer.
 struct Shared {
     /// Standard output; something else in tests.
     output: Output,

@@ -48,7 +48,7 @@ pub(super) struct Credentials {
     sources: Vec<(HeaderName, Arc<Source>)>,
     /// Called last, with all other headers in place. It signs the body as well.
     signer: Option<Signer>,
-    /// When refused values may be replaced.
+    /// The backoff for replacing rejected values.
     renewals: std::sync::Mutex<Renewals>,
 }
 
@@ -56,7 +56,8 @@ pub(super) struct Credentials {
 pub(super) struct Authorized {
     /// With all headers.
     pub(super) request: Request<RequestBody>,
-    /// Why a value in it is an earlier one, for the message if the receiver refuses it. Without secrets.
+    /// The reason why a value in it is a previous one, for the message if the receiver rejects it. Contains no
+    /// secrets.
     pub(super) outdated: Option<String>,
 }
 
@@ -150,7 +151,7 @@ struct Renewals {
 
 /// The last replacement of a value.
 struct Renewal {
-    /// When it was.
+    /// The time of the rejection.
     at: Instant,
     /// The time until the next one.
     pause: Duration,
@@ -221,7 +222,7 @@ impl SourceState {
 struct Value {
     /// Marked as sensitive.
     header: HeaderValue,
-    /// Why it is an earlier one. Without secrets.
+    /// The reason why it is a previous value. Contains no secrets.
     outdated: Option<String>,
 }
 
@@ -229,9 +230,9 @@ struct Value {
 struct Fetched {
     /// The value.
     value: Value,
-    /// When it was returned.
+    /// The time at which it was returned.
     at: Instant,
-    /// When the source must be called again.
+    /// The time at which the source must be called again.
     valid_until: Instant,
 }
 

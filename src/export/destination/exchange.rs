@@ -65,7 +65,7 @@ impl Answer {
 /// Time limit of one attempt.
 #[derive(Clone)]
 pub(in crate::export) struct TryLimit {
-    /// From the request to the end of its answer. The time to connect comes on top if it takes longer.
+    /// The time from the request to the end of its response. A longer time to connect is added.
     pub(in crate::export) timeout: Duration,
     /// The deadline of the shutdown, once there is one: what is not needed is no longer waited for.
     pub(in crate::export) shutdown: watch::Receiver<Option<Instant>>,
@@ -90,7 +90,8 @@ pub(super) async fn response(
 ///
 /// # Errors
 ///
-/// Of gRPC: [`Elapsed`] if the trailers have not come in time, and a [`Failure`] if the connection breaks before.
+/// For gRPC, returns [`Elapsed`] if the trailers have not arrived in time, and a [`Failure`] if the connection breaks
+/// first.
 ///
 /// The response head is sufficient, except for gRPC successes, whose status is in the trailers. A truncated or late
 /// body is not treated as a failure.
@@ -180,7 +181,7 @@ async fn next_frame(body: &mut Incoming) -> Option<Result<Frame<Bytes>, hyper::E
 /// The bytes of a request: what its protocol puts first, and the message, which is not copied.
 #[derive(Clone, Debug)]
 pub(super) struct RequestBody {
-    /// What the protocol puts first: gRPC's length. Empty over HTTP.
+    /// The prefix of the protocol: gRPC's length. Empty for HTTP.
     prefix: Bytes,
     /// The message. A reference to the batch's bytes, or to the compressed ones.
     message: Bytes,

@@ -1,4 +1,4 @@
-//! From an error of the transport to its cause.
+//! Finds the cause of a transport error.
 //!
 //! | evidence | example |
 //! |---|---|

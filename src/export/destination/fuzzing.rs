@@ -15,7 +15,7 @@ pub(crate) type Headers<'a> = &'a [(&'a str, &'a [u8])];
 
 /// The text of an answer that is logged, and the pause that is kept.
 pub(crate) struct AnswerText {
-    /// What would be logged.
+    /// The text that would be logged.
     pub(crate) text: String,
     /// The requested pause, before it is limited.
     pub(crate) retry_after: Option<Duration>,

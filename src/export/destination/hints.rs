@@ -1,4 +1,4 @@
-//! What well-known destinations cannot take, so that a configuration that cannot work there is reported at start.
+//! Known restrictions of well-known destinations, used to report at startup a configuration that cannot work there.
 //!
 //! Only facts that the operators of the destinations have published are here; each row names the page. What a
 //! destination merely advises against is not.
@@ -58,7 +58,7 @@ enum Limit {
 pub(crate) struct Hint {
     /// The name of the destination.
     pub(crate) destination: &'static str,
-    /// What the destination takes: `metrics of delta temporality only`.
+    /// The telemetry that the destination accepts: `metrics of delta temporality only`.
     pub(crate) takes: String,
     /// The variable and the value to set. A header has no value here.
     pub(crate) setting: String,

@@ -1,4 +1,4 @@
-//! Where requests go, and how: protocols, connections, TLS. Their outcomes are neutral.
+//! Transport of requests: protocols, connections, TLS. Outcomes are independent of the protocol.
 //!
 //! | file | what it knows |
 //! |---|---|

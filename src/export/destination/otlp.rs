@@ -68,7 +68,7 @@ pub(in crate::export) struct Destination {
     http: Connection,
     /// Headers of the settings, and those of a source.
     credentials: Credentials,
-    /// Whether the other protocol is in use, and whether the one in use is known to be right.
+    /// The protocol in use, and whether it is known to be right.
     spoken: Arc<SpokenProtocol>,
     /// Gets the line about a switch.
     diagnostics: Diagnostics,

@@ -19,7 +19,7 @@ use crate::settings::Signal;
 
 /// The outcome of one request.
 ///
-/// What a worker does for each of them is a table in `delivery::worker::outcome`.
+/// The table in `delivery::worker::outcome` shows how a worker handles each of them.
 #[derive(Debug)]
 pub(in crate::export) enum Outcome {
     /// The receiver accepted it, in part or as a whole.
@@ -35,7 +35,8 @@ pub(in crate::export) enum Outcome {
     Held {
         /// The items that it counts. All others are delivered.
         items: u64,
-        /// Why what it holds, from this request and earlier ones, could not be written. `None` if nothing was due.
+        /// The reason why the held items of this request and earlier ones could not be written. `None` if nothing was
+        /// due.
         failure: Option<Failure>,
     },
     /// A later try may succeed.
@@ -111,7 +112,7 @@ impl Outcome {
 /// Reason for a failed request.
 #[derive(Clone, Debug)]
 pub(in crate::export) struct Failure {
-    /// What kind of failure it is.
+    /// The kind of failure.
     pub(in crate::export) cause: Cause,
     /// One line of text for the operator, without credentials. Texts of a peer are shortened, without markup and
     /// control characters.

@@ -69,9 +69,9 @@ impl JsonLines {
 #[derive(Clone)]
 pub(super) struct Output(Arc<Mutex<State>>);
 
-/// What one write at a time may use.
+/// State that is used by one write at a time.
 struct State {
-    /// Where to write.
+    /// The target of writes.
     target: OutputTarget,
     /// `true` if the last write has failed, and may have left a part of a line.
     may_be_torn: bool,
@@ -80,7 +80,8 @@ struct State {
     /// Set by tests that hold up writes.
     #[cfg(test)]
     is_held_up: Arc<AtomicBool>,
-    /// What was written after its caller had given up, oldest first: it is not written again. At most [`MAX_LATE`].
+    /// Requests that were written after their caller had given up, oldest first. They are not written again. At most
+    /// [`MAX_LATE`].
     late: VecDeque<Bytes>,
 }
 

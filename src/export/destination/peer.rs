@@ -54,7 +54,7 @@ impl FirstBytes {
     }
 }
 
-/// What is known about the peer of the newest connection. Clones share it.
+/// State of the peer of the newest connection, shared by clones.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Peer(Arc<PeerState>);
 
@@ -65,7 +65,7 @@ struct PeerState {
     first_bytes: AtomicU8,
     /// The attempt to connect has reached the receiver: TLS follows, if required.
     is_reached: AtomicBool,
-    /// Why the last attempt to connect failed.
+    /// The reason why the last attempt to connect failed.
     connect_failure: Mutex<Option<Failure>>,
 }
 

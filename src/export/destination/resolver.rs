@@ -41,7 +41,7 @@ pub(super) struct Resolver {
     resolve: fn(String) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>>,
     /// A lookup that takes longer is slow: [`SLOW`].
     slow: Duration,
-    /// How long the answer of a slow one is kept: [`KEEP`].
+    /// The time for which a slow response is cached: [`KEEP`].
     keep: Duration,
 }
 
@@ -106,7 +106,7 @@ impl NameNotResolved {
 
 /// An answer that takes longer may come when nothing waits for it any more. Less than a connection gets.
 const SLOW: Duration = Duration::from_secs(1);
-/// How long such an answer is kept: longer than the longest pause between two tries.
+/// The time for which a slow response is cached: longer than the longest pause between two attempts.
 const KEEP: Duration = Duration::from_secs(10);
 
 impl Default for Resolver {
@@ -141,7 +141,7 @@ mod tests {
 
     use super::*;
 
-    /// Of the one test that counts them.
+    /// Held by the one test that counts lookups.
     static LOOKUPS: AtomicUsize = AtomicUsize::new(0);
 
     #[tokio::test]

@@ -31,7 +31,7 @@ fn over_http(answer: &Answer) -> Outcome {
 
 const GRPC: (&str, &str) = ("content-type", "application/grpc");
 
-/// What is done, why, and after which pause.
+/// The action, its reason, and the pause before it.
 fn verdict(outcome: &Outcome) -> (&'static str, Option<Cause>, Option<Duration>) {
     let kind = match outcome {
         Outcome::Delivered { .. } => "delivered",
@@ -44,7 +44,7 @@ fn verdict(outcome: &Outcome) -> (&'static str, Option<Cause>, Option<Duration>)
     (kind, failure.map(|failure| failure.cause), failure.and_then(|failure| failure.retry_after))
 }
 
-/// What a gateway sends beside its status. The verdict must not depend on it.
+/// The content that a gateway sends with its status. The verdict must not depend on it.
 const BODIES: [(&str, &str); 4] = [
     ("text/html", "<html><head><title>502</title></head><body>nginx</body></html>"),
     ("text/plain", "upstream connect error"),

@@ -81,7 +81,7 @@ struct Loaded {
     contents: Contents,
     /// The configuration for connections.
     config: Arc<ClientConfig>,
-    /// Why the files cannot be used any more; reported once. Reset when they can be used again.
+    /// The reason why the files can no longer be used; reported once, and reset when they can be used again.
     problem: Option<String>,
 }
 

@@ -76,7 +76,7 @@ pub(crate) fn metrics(
     EncodedMetrics { request, points, overflowing }
 }
 
-/// What is gathered over all metrics of a collection while it is encoded.
+/// Values collected over all metrics of a collection during encoding.
 struct Encoder<'a> {
     /// Data points so far.
     points: u64,

@@ -12,7 +12,7 @@
 //! | scope | the fields of `ScopeSpans` / `ScopeLogs` other than the items | [`scope()`], [`scope_name()`] |
 //! | item | one `Span` or `LogRecord`, without its frame | [`span()`], [`log_record()`] |
 //!
-//! How an item becomes a request:
+//! The steps from an item to a request:
 //!
 //! ```text
 //! on the thread that ends the span          on the I/O thread

@@ -85,7 +85,7 @@ impl Number for i64 {
 }
 
 impl Number for u64 {
-    /// As a double if it is too large for OTLP's signed integer.
+    /// Encoded as a double if it is too large for OTLP's signed integer.
     fn encode(self, out: &mut Vec<u8>, double_field: u8, int_field: u8) {
         match i64::try_from(self) {
             Ok(value) => value.encode(out, double_field, int_field),

@@ -29,7 +29,7 @@ pub(crate) struct ObservedCounters(HashMap<Identity, State>);
 /// The identity of a counter: the encoded scope, the name, the unit, the description and the type of its numbers.
 type Identity = (Vec<u8>, String, String, String, Discriminant<AggregatedMetrics>);
 
-/// What is kept of a counter between two collections.
+/// State of a counter between two collections.
 #[derive(Debug)]
 struct State {
     /// The time of the last collection.
@@ -69,7 +69,7 @@ impl ObservedCounters {
 /// One counter during a collection.
 #[derive(Debug)]
 pub(super) struct Stream {
-    /// What the stream is kept under.
+    /// The key of the stream.
     identity: Identity,
     /// The previous collection.
     last: State,

@@ -8,7 +8,7 @@
 //!                                                                           first half ──────┘ └─ second
 //! ```
 //!
-//! What is around a point (resource, scope, name, unit, temporality) is in each half that has a point of it.
+//! The context of a point (resource, scope, name, unit, temporality) is copied to each half that has a point of it.
 
 use std::ops::Range;
 

@@ -33,7 +33,7 @@ pub(crate) struct RecordedSpan<'a> {
     pub(crate) name: &'a str,
     /// Client, server, internal and so on.
     pub(crate) kind: &'a SpanKind,
-    /// By the wall clock.
+    /// The time by the wall clock.
     pub(crate) start: SystemTime,
     /// The start and the measured duration. Unaffected by steps of the wall clock.
     pub(crate) end: SystemTime,

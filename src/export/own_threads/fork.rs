@@ -1,4 +1,4 @@
-//! Whether this process is a fork of the one in which something was created.
+//! Detection of forks: is this process the one in which a value was created?
 //!
 //! Everything that owns a thread, or shares a lock with one, keeps a [`Fork`] and checks it first.
 //!

@@ -69,8 +69,8 @@ pub(crate) fn become_background_thread() {
 
 /// Runs `action`, in which the SDK holds a lock while it emits events of its own.
 ///
-/// As on a background thread, layers of the user do not see these: one that creates a meter or an instrument for each
-/// event would wait for the lock that this very thread holds.
+/// User layers do not see these events, just as on a background thread: one that creates a meter or an instrument for
+/// each event would wait for the lock that this very thread holds.
 pub(crate) fn without_sdk_chatter<T>(action: impl FnOnce() -> T) -> T {
     let _set = ThreadFlag::Background.set();
     action()

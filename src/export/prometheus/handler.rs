@@ -57,11 +57,11 @@ use crate::settings::{NameTranslation, PrometheusText};
 #[derive(Clone)]
 pub struct PrometheusHandler(Arc<Shared>);
 
-/// What all clones of a handler share.
+/// State shared by all clones of a handler.
 struct Shared {
     /// The sender to the thread that collects; `None` after the end.
     scrapes: Mutex<Option<SyncSender<Scrape>>>,
-    /// Where the exporter's own server listens.
+    /// The address of the exporter's own server.
     address: Option<SocketAddr>,
     /// Decides on the formats that can be written.
     names: NameTranslation,

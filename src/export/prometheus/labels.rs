@@ -7,7 +7,7 @@ use super::names::{self, Kind, MetricName, is_plain, label};
 use crate::export::render::{self, Attribute, Metric};
 use crate::settings::NameTranslation;
 
-/// How names are written in one answer.
+/// Naming scheme of one response.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Names {
     /// That of the settings.

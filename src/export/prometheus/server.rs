@@ -217,7 +217,7 @@ async fn serve(stream: TcpStream, handler: PrometheusHandler) {
 const THREAD_NAME: &str = "otel-prometheus";
 /// The most connections at once. Scrapers are few.
 const MAX_CONNECTIONS: usize = 32;
-/// How often a free port is looked for that all addresses have.
+/// The number of attempts to find a port that is free on all addresses.
 const PORT_TRIES: u32 = 16;
 /// The time for a request's head.
 const HEADER_LIMIT: Duration = Duration::from_secs(5);

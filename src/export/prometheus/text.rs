@@ -68,9 +68,9 @@ pub(super) struct Families {
     target: Vec<Attribute>,
     /// The settings of the exporter: suffixes, labels of scope and resource.
     options: PrometheusText,
-    /// What names may consist of.
+    /// The characters that names may consist of.
     names: Names,
-    /// What was left out.
+    /// The metrics that were omitted.
     pub(super) conflicts: Vec<Conflict>,
 }
 
@@ -92,11 +92,11 @@ struct Family {
 /// One set of labels, and its value.
 #[derive(Debug)]
 struct Series {
-    /// As they are written, without braces.
+    /// The labels as they are written, without braces.
     labels: String,
     /// The number or the histogram.
     value: Value,
-    /// When the value began, in nanoseconds since 1970, where that is shown.
+    /// The start time of the value in nanoseconds since 1970, if it is shown.
     created: Option<u64>,
 }
 
@@ -203,7 +203,7 @@ impl Families {
 
 /// The text under construction.
 struct Text {
-    /// What was written so far.
+    /// The text written so far.
     out: String,
     /// Decides on heads, suffixes and the end.
     format: Format,

@@ -28,9 +28,9 @@ pub(crate) struct ItemBuffer {
     /// For each run its items, each framed as a field of the scope's message, and before the first of a scope the encoded
     /// scope. The resource is not among them: it is added to each request.
     bytes: Vec<u8>,
-    /// Where the scopes are, in the order of `bytes`. One may be there twice, if many others came in between.
+    /// The positions of the scopes, in the order of `bytes`. A scope can occur twice if many others came in between.
     scopes: Vec<Range<usize>>,
-    /// Where the runs are, in the order of `bytes`.
+    /// The positions of the runs, in the order of `bytes`.
     runs: Vec<ScopeRun>,
     /// The number of items, over all runs.
     count: usize,
@@ -41,7 +41,7 @@ pub(crate) struct ItemBuffer {
 struct ScopeRun {
     /// The place of its scope in [`ItemBuffer::scopes`].
     scope: usize,
-    /// Where the first item begins.
+    /// The position of the first item.
     items_start: usize,
     /// Behind the last item, which for the newest run is the end of the buffer.
     end: usize,
@@ -171,11 +171,11 @@ pub(crate) struct Batch {
     /// At least one try was sent and not answered, so that the receiver may have the items. Never reset, and passed on
     /// to both halves of a split.
     is_unanswered: bool,
-    /// When it was taken for the first time, as a whole or as a part of a larger batch.
+    /// The time at which it was first taken, as a whole or as a part of a larger batch.
     started: Option<Instant>,
     /// It was closed for another destination before it was full, and was not taken yet.
     is_early: bool,
-    /// Whether it is to blame for its failures.
+    /// The suspicion that it causes its failures itself.
     suspicion: Suspicion,
 }
 
@@ -364,7 +364,7 @@ impl Batch {
     }
 }
 
-/// As many scopes as a new run is compared with before its scope is written once more.
+/// The number of scopes with which a new run is compared before its scope is written again.
 const MAX_COMPARED_SCOPES: usize = 8;
 /// The largest capacity of a buffer that is kept. Larger ones are freed, so that one burst does not occupy memory for
 /// ever.

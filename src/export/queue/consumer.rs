@@ -45,7 +45,7 @@ pub(crate) struct Consumer {
     lane: usize,
 }
 
-/// What [`Consumer::take`] may take.
+/// Selection for [`Consumer::take`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Take {
     /// Only batches that are full, and what makes up a whole batch if it is joined.

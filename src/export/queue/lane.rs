@@ -1,4 +1,4 @@
-//! What waits for one destination.
+//! The items that wait for one destination.
 //!
 //! ```text
 //! open batch (shared) ──full or delay──▶ full: sequence 7 │ 8 │ 9 ──take──▶ worker ──put back──▶ at its place
@@ -44,7 +44,7 @@ pub(super) struct Lane {
     /// `true` if the item that is being appended is. Only meaningful within one call of
     /// [`Queue::push`](super::Queue::push).
     pub(super) takes_next: bool,
-    /// What is still accepted. Only ever moves forward.
+    /// The current phase. It only moves forward.
     pub(super) phase: Phase,
     /// The requests that were delivered.
     pub(super) deliveries: u64,
@@ -70,7 +70,7 @@ impl InFlight {
     }
 }
 
-/// Which batches a lane still takes. Phases follow each other in this order.
+/// Lifecycle of a lane: the batches that it still takes. Phases follow each other in this order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Phase {
     /// New items are accepted.

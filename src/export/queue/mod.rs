@@ -10,8 +10,8 @@
 //! room for an item that another one takes, the open batch is closed first, so that a batch belongs to its lanes as a
 //! whole.
 //!
-//! When a limit is reached the newest spans and log records are dropped: the oldest ones show how an incident began.
-//! Of metrics the oldest requests are dropped: a cumulative one contains its predecessors, except for the times
+//! The newest spans and log records are dropped when a limit is reached: the oldest ones show how an incident began.
+//! For metrics, the oldest requests are dropped: a cumulative one contains its predecessors, except for the times
 //! between. Dropped items are counted in either case.
 //!
 //! The limits apply to waiting items. In-flight items are not included; they are bounded to a few batches.

@@ -16,7 +16,7 @@ pub(crate) struct Operation {
     pub(crate) status: Option<ResponseStatus>,
 }
 
-/// Why an export operation did not succeed, as the metrics distinguish it.
+/// The reason why an export operation failed, as distinguished by the metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OperationError {
     /// The receiver accepted the request and refused items.
@@ -30,7 +30,7 @@ pub(crate) enum OperationError {
 /// The status of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ResponseStatus {
-    /// Of OTLP over HTTP.
+    /// A status of OTLP/HTTP.
     Http(u16),
     /// The name of the gRPC code.
     Grpc(&'static str),

@@ -21,11 +21,11 @@ pub(super) struct Suspicion {
     pub(super) failures: u32,
     /// Those among them before which something else was delivered.
     strikes: u32,
-    /// What was delivered until the last failure, in requests.
+    /// The number of requests delivered until the last failure.
     deliveries: u64,
 }
 
-/// What is done with a batch that has failed.
+/// The treatment of a batch that has failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// It goes back to the queue, and is tried again.

@@ -139,9 +139,9 @@ impl SpanEvent {
 /// A link of a span to another one, decoded from its encoded form.
 #[derive(Clone, Debug, Default)]
 pub(super) struct SpanLink {
-    /// Of the other span; 16 bytes.
+    /// The trace id of the linked span; 16 bytes.
     pub(super) trace_id: Vec<u8>,
-    /// Of the other span; 8 bytes.
+    /// The id of the linked span; 8 bytes.
     pub(super) span_id: Vec<u8>,
     /// In the order of export.
     pub(super) attributes: Vec<Attribute>,

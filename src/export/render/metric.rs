@@ -35,16 +35,16 @@ pub(crate) struct Metric {
 /// A data point of any kind.
 #[derive(Clone, Debug)]
 pub(crate) struct Point {
-    /// What identifies the series within its metric.
+    /// The key of the series within its metric.
     pub(crate) attributes: Vec<Attribute>,
-    /// When a cumulative value began, in nanoseconds since 1970; 0 if that is unknown.
+    /// The start time of a cumulative value in nanoseconds since 1970; 0 if unknown.
     #[cfg_attr(not(any(test, feature = "prometheus")), expect(dead_code, reason = "only a scrape has it"))]
     pub(crate) start: u64,
     /// Nanoseconds since 1970. The time of the collection.
     pub(crate) time: u64,
     /// The measured value or distribution.
     pub(crate) value: PointValue,
-    /// Of a histogram: it has a sum, which only grows, since no value is negative.
+    /// `true` for a histogram with a sum that only grows, since no value is negative.
     #[cfg_attr(not(any(test, feature = "prometheus")), expect(dead_code, reason = "only a scrape has it"))]
     pub(crate) has_rising_sum: bool,
 }
@@ -52,9 +52,9 @@ pub(crate) struct Point {
 /// The value of a data point.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum PointValue {
-    /// Of a sum or gauge of integers.
+    /// The value of an integer sum or gauge.
     Int(i64),
-    /// Of a sum or gauge of floating-point numbers. NaN if the point has no value.
+    /// The value of a floating-point sum or gauge. NaN if the point has no value.
     Double(f64),
     /// A histogram with explicit buckets.
     Histogram {

@@ -45,7 +45,7 @@ pub(crate) struct Series {
 /// The value of a series.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum SeriesValue {
-    /// Of a sum or gauge.
+    /// The value of a sum or gauge.
     Number(f64),
     /// With explicit buckets, one more than boundaries.
     Histogram { count: u64, sum: f64, boundaries: Vec<f64>, buckets: Vec<u64> },
@@ -132,7 +132,7 @@ pub(crate) fn quantile(count: u64, boundaries: &[f64], buckets: &[u64], quantile
 
 /// Returns the value of each series now, from the points that `is_wanted` selects.
 ///
-/// Of cumulative series the last collection counts, and those of delta series are added up.
+/// For cumulative series, the last collection is used; the collections of delta series are added up.
 pub(crate) fn series(
     collected: &[Collected],
     is_wanted: impl Fn(&Metric, &Point) -> bool,

@@ -104,7 +104,7 @@ pub(crate) const BLUE: &str = "\x1b[34m";
 pub(crate) const MAGENTA: &str = "\x1b[35m";
 /// Titles.
 pub(crate) const BOLD: &str = "\x1b[1m";
-/// What is not read first: times, attributes, places.
+/// Style of secondary text: times, attributes, places.
 pub(crate) const DIM: &str = "\x1b[2m";
 /// Ends all colours and styles.
 const RESET: &str = "\x1b[0m";

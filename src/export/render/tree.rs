@@ -130,7 +130,7 @@ struct Tree<'a> {
     entries: &'a [Entry<'a>],
     /// Indices of what is below the spans of an id.
     children: HashMap<&'a [u8], Vec<usize>>,
-    /// Which entries are written.
+    /// Selection of the entries to write.
     is_shown: Vec<bool>,
     /// The colours of names, durations and errors.
     colors: Colors,

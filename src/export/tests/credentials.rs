@@ -110,7 +110,7 @@ fn a_refused_token_is_replaced_at_once_and_nothing_is_lost(protocol: Protocol) {
     assert_eq!(pipeline.lines(), [""; 0]);
 }
 
-/// As one that a source returns from a cache of its own.
+/// A token like one that a source returns from its own cache.
 fn a_token_that_is_refused_at_its_first_use_is_replaced_at_once(protocol: Protocol) {
     let collector = Collector::start().unwrap();
     let (source, calls) = counting(Duration::from_secs(3600));
@@ -258,7 +258,7 @@ fn a_refused_value_of_a_file_that_is_gone_is_logged_with_the_reason(protocol: Pr
     pipeline.flush().unwrap();
 }
 
-/// As where a permission is missing.
+/// A refusal as for a missing permission.
 fn a_source_whose_new_values_are_refused_too_is_called_after_growing_pauses(protocol: Protocol) {
     let collector = Collector::start().unwrap();
     let (source, calls) = counting(Duration::from_secs(3600));

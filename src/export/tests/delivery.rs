@@ -1,4 +1,4 @@
-//! What becomes of items, for each thing a collector can do.
+//! The outcome of items for each behaviour of a collector.
 
 use std::time::Duration;
 

@@ -132,7 +132,7 @@ proptest! {
     }
 }
 
-/// As those of calls and of the spans in their handlers do.
+/// Scopes alternate like those of calls and of the spans in their handlers.
 #[test]
 fn scopes_that_take_turns_are_kept_once_and_sent_once() {
     let buffer = |order: &mut dyn Iterator<Item = (u8, u16)>| {

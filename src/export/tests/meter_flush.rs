@@ -1,4 +1,4 @@
-//! What a flush of the meter provider delivers, and what it must not drop.
+//! A flush of the meter provider delivers everything that was recorded, and drops nothing.
 
 use opentelemetry::metrics::MeterProvider as _;
 use opentelemetry_sdk::metrics::Temporality;

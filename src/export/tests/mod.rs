@@ -77,7 +77,7 @@ impl Pipeline {
         self.exporter.workers().flush(None, PATIENCE)
     }
 
-    /// How long it took, and what became of everything.
+    /// The duration and the final counts.
     fn shutdown(&mut self, limit: Duration) -> (Duration, SignalStats) {
         let begin = Instant::now();
         self.exporter.shutdown(begin + limit);

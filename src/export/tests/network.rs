@@ -1,4 +1,4 @@
-//! What lies between this program and a collector: proxies, Unix sockets, IPv6.
+//! The network between this program and a collector: proxies, Unix sockets, IPv6.
 
 use std::io::{Read, Write};
 use std::net::{Ipv6Addr, Shutdown, TcpListener, TcpStream};

@@ -26,7 +26,7 @@ over_each_protocol! {
     after_unavailable_a_new_connection_reaches_the_successor,
 }
 
-/// How long the collector stays away: far longer than the tries against one that is absent take.
+/// The downtime of the collector: far longer than the attempts against an absent one take.
 const AWAY: Duration = Duration::from_millis(700);
 
 /// A pipeline whose collector has answered, and was stopped after that.
@@ -177,7 +177,7 @@ fn after_unavailable_a_new_connection_reaches_the_successor(protocol: Protocol) 
     assert_eq!(sorted_spans(&new), numbers(100..350));
 }
 
-/// What a peer does with a request of HTTP/2.
+/// The reaction of a peer to an HTTP/2 request.
 #[derive(Clone, Copy, PartialEq)]
 enum Answer {
     Accept,

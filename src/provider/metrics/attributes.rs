@@ -22,7 +22,7 @@ use crate::export::own_threads::Fork;
 
 /// Returns the attributes with each key once, and without those that have no key.
 ///
-/// Of a repeated key the last value is kept, at its own place in the order.
+/// The last value of a repeated key is kept, at its own position.
 pub(super) fn unique(attributes: &[KeyValue]) -> Cow<'_, [KeyValue]> {
     if attributes.iter().all(|attribute| !attribute.key.as_str().is_empty()) && !has_duplicates(attributes) {
         return Cow::Borrowed(attributes);

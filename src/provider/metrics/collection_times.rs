@@ -1,4 +1,4 @@
-//! How long collections take, for `otel.sdk.metric_reader.collection.duration`.
+//! Durations of collections, for `otel.sdk.metric_reader.collection.duration`.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -8,8 +8,8 @@ use opentelemetry::metrics::Histogram;
 
 use crate::semconv;
 
-/// Where a reader records how long its collections take. Empty until the instrument exists, which it does only if the
-/// metrics of the SDK are chosen. Clones share it.
+/// The histogram in which a reader records the durations of its collections. Empty until the instrument exists, which
+/// it does only if the metrics of the SDK are chosen. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct CollectionTimes(Arc<OnceLock<Recorded>>);
 

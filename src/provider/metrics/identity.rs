@@ -28,7 +28,7 @@ pub(super) struct Identities(Mutex<HashMap<String, Known>>);
 /// The first instrument of a name.
 #[derive(Debug)]
 struct Known {
-    /// What the first instrument of the name was created with.
+    /// The properties of the first instrument of the name.
     first: Identity,
     /// `true` once a conflict was reported.
     is_reported: bool,

@@ -63,7 +63,7 @@ pub(super) struct CheckedMeter {
     /// The process in which the provider was created. In a child nothing is measured.
     pub(super) fork: Fork,
     pub(super) sum_settings: SumSettings,
-    /// By kind and name: instruments of one name have one sum in the SDK.
+    /// Instruments by kind and name: those with the same name have one sum in the SDK.
     pub(super) sums: Mutex<HashMap<(&'static str, String), Arc<Sums>>>,
 }
 

@@ -120,7 +120,7 @@ struct Work {
     done: Sender<Progress>,
 }
 
-/// How a collection waits for callbacks.
+/// State of waiting for callbacks during a collection.
 #[derive(Debug)]
 struct Wait {
     /// Callbacks that have not returned by then are left out.
@@ -179,7 +179,7 @@ impl Observer {
         collect()
     }
 
-    /// Has the collection that runs, if any, wait for callbacks until this deadline at most.
+    /// Limits the time that the running collection, if any, waits for callbacks to this deadline.
     pub(super) fn hurry(&self, deadline: Instant) {
         if let Some(wait) = &mut *lock(&self.wait) {
             wait.deadline = wait.deadline.min(deadline);

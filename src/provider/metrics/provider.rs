@@ -62,7 +62,7 @@ use crate::settings::deadline_after;
 #[derive(Clone, Debug)]
 pub struct TelemetryMeterProvider(Arc<Inner>);
 
-/// What all clones of a provider share.
+/// State shared by all clones of a provider.
 #[derive(Debug)]
 struct Inner {
     /// Aggregates and collects.
@@ -76,13 +76,13 @@ struct Inner {
     pull: Option<PullReader>,
     /// Shared with the readers.
     observer: Arc<Observer>,
-    /// How sums of integers are kept.
+    /// The handling of integer sums.
     sum_settings: SumSettings,
     /// Compares metrics behind views.
     conflicts: StreamConflicts,
     /// Gets warnings about instruments.
     diagnostics: Diagnostics,
-    /// By scope: the checks compare all instruments of one scope, whichever handle creates them.
+    /// The instruments by scope: the checks compare all instruments of one scope, whichever handle creates them.
     meters: Mutex<HashMap<InstrumentationScope, Meter>>,
     /// In a child process nothing is collected, and locks of the SDK may stay held.
     fork: Fork,
@@ -198,7 +198,7 @@ impl TelemetryMeterProvider {
     ///
     /// # Errors
     ///
-    /// As [`force_flush`](Self::force_flush), and `AlreadyShutdown` after the first call.
+    /// Returns the errors of [`force_flush`](Self::force_flush), and `AlreadyShutdown` after the first call.
     pub fn shutdown(&self) -> OTelSdkResult {
         self.shutdown_with_timeout(MetricQueue::FLUSH_TIMEOUT)
     }

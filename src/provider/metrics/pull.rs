@@ -25,7 +25,7 @@ use crate::user_code::catch_panic;
 #[derive(Clone, Debug)]
 pub(crate) struct PullReader(Arc<Shared>);
 
-/// What all clones of a reader share.
+/// State shared by all clones of a reader.
 #[derive(Debug)]
 struct Shared {
     /// The SDK's reader, which collects when it is called.

@@ -52,13 +52,13 @@ use crate::user_code::catch_panic;
 /// One for each temporality that destinations require. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct QueueReader {
-    /// What the thread has as well.
+    /// State shared with the thread.
     shared: Arc<Shared>,
     /// The sender to the reader's thread; `None` after the shutdown.
     commands: Arc<Mutex<Option<Sender<Command>>>>,
 }
 
-/// What the thread and the handles share.
+/// State shared by the thread and the handles.
 #[derive(Debug)]
 struct Shared {
     /// The SDK's reader, which collects when it is called.
@@ -189,11 +189,11 @@ impl QueueReader {
 /// Splits a command from the wait for it, so that several readers can end at the same time.
 #[must_use = "the command may not be done before `wait` returns"]
 pub(crate) struct Answer {
-    /// Where the thread sends the result.
+    /// The channel for the result.
     result: Receiver<OTelSdkResult>,
     /// The time of the command, for the error.
     timeout: Duration,
-    /// When the thread should have answered.
+    /// The deadline of the thread's answer.
     deadline: Instant,
 }
 
@@ -330,7 +330,7 @@ pub(super) const QUEUE_IS_FULL: &str =
 const THREAD_NAME: &str = "otel-metrics";
 /// The upper limit of the time for one callback, which is half an interval otherwise.
 const MAX_CALLBACK_LIMIT: Duration = Duration::from_secs(5);
-/// How much later than its deadline a command may be answered.
+/// The time after its deadline for which an answer to a command is accepted.
 const GRACE: Duration = Duration::from_millis(50);
 
 #[cfg(test)]

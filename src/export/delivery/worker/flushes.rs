@@ -28,9 +28,9 @@ pub(super) struct Flushes(Vec<Flush>);
 pub(super) struct Flush {
     /// The sequence number of the last batch that the flush covers.
     last_sequence: u64,
-    /// When it was requested.
+    /// The time of the request.
     began: Instant,
-    /// When the caller stops waiting.
+    /// The deadline of the caller.
     deadline: Instant,
     /// Consumed by the answer, so that there is only one.
     reply: FlushReply,

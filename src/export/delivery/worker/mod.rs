@@ -86,7 +86,8 @@ pub(super) enum Command {
 pub(super) struct Worker {
     /// The source of batches, and the ledger that their outcome is recorded in.
     queue: Consumer,
-    /// Where requests go. Shared with the futures of the tries, and replaced by [`reconnect`](Self::reconnect).
+    /// The destination of requests. Shared with the futures of the tries, and replaced by
+    /// [`reconnect`](Self::reconnect).
     destination: Arc<Destination>,
     /// The encoded resource, the first part of each request. Shared by all workers.
     resource: Arc<[u8]>,
@@ -100,8 +101,8 @@ pub(super) struct Worker {
     try_timeout: TryTimeout,
     /// Tries under way.
     tries: Tries,
-    /// When a batch that is not full is sent at the latest. Only advanced by a turn that found nothing more to take, so
-    /// that a worker that was busy catches up at once.
+    /// The latest time at which an incomplete batch is sent. Only advanced by a turn that found nothing more to take,
+    /// so that a worker that was busy catches up at once.
     next_tick: Instant,
     /// A flush or the shutdown is waiting: the next try does not wait for the pause to end. Cleared when the queue is
     /// next asked for a batch, so that one command grants one try ahead of the pause.

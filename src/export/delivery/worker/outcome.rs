@@ -218,6 +218,6 @@ impl Worker {
     }
 }
 
-/// How long after its last answer a collector that cannot be reached counts as restarting. Enough for a container to be
-/// replaced; after that, a program should not spend its shutdown on it.
+/// The time since its last response during which an unreachable collector is assumed to be restarting. Enough for a
+/// container to be replaced; after that, a program should not spend its shutdown on it.
 const RESTART_WINDOW: Duration = Duration::from_secs(30);

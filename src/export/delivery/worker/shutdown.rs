@@ -1,4 +1,4 @@
-//! What a worker does differently once telemetry ends.
+//! The behaviour of a worker during shutdown.
 //!
 //! Everything queued is sent until the deadline. A receiver that is absent gets [`TRIES_ABSENT`] tries. Shortly before the
 //! deadline the shutdown no longer relies on a request that has no answer: it is sent once more on a new connection (the
@@ -20,11 +20,11 @@ use tokio::time::{Instant, sleep_until};
 
 /// The state of a shutdown.
 pub(super) struct Shutdown {
-    /// When the command came.
+    /// The time of the shutdown command.
     began: Instant,
-    /// When the worker ends, whatever is left.
+    /// The deadline at which the worker ends, even if items are left.
     deadline: Instant,
-    /// When a request without an answer stops holding up others. `None` once that moment was used.
+    /// The time from which a request without a response no longer holds up others. `None` once that moment was used.
     hedge_at: Option<Instant>,
     /// The tries that a receiver which is absent still gets. At 0 the shutdown gives up.
     tries_absent: u32,

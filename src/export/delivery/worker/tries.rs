@@ -41,11 +41,11 @@ type Sending = Pin<Box<dyn Future<Output = Sent> + Send>>;
 pub(super) struct InFlight {
     /// The number that joins it with its future and with the note in the queue.
     pub(super) request: u64,
-    /// What is being sent. Goes back to the queue unless it was delivered or refused.
+    /// The batch that is being sent. It returns to the queue unless it was delivered or refused.
     pub(super) batch: Batch,
     /// The epoch in which it was sent.
     pub(super) epoch: u64,
-    /// When it was sent.
+    /// The time at which it was sent.
     pub(super) at: Instant,
     /// No other request was under way at the same time: whatever goes wrong is not the fault of another one.
     pub(super) is_alone: bool,
@@ -68,7 +68,7 @@ impl InFlight {
 pub(super) struct Sent {
     /// The number of the request, for [`Tries::take`].
     pub(super) request: u64,
-    /// What became of it.
+    /// Its outcome.
     pub(super) outcome: Outcome,
 }
 
@@ -164,7 +164,7 @@ impl Tries {
 /// With a configured timeout of 10 s, the limits are 10, 20, 40 and 80 s.
 #[derive(Default)]
 pub(super) struct TryTimeout {
-    /// How often the configured limit is doubled, at most [`MAX_TIMEOUT_DOUBLINGS`].
+    /// The number of times the configured limit is doubled, at most [`MAX_TIMEOUT_DOUBLINGS`].
     timeouts: u32,
 }
 

@@ -22,7 +22,7 @@ use crate::export::queue::Consumer;
 use crate::export::render::terminal::Colors;
 use crate::export::render::{self, LogRecord, Span, hex};
 
-/// Which of the held traces are printed.
+/// Selection of the held traces to print.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Due {
     /// Those that have ended or are held for too long.
@@ -34,7 +34,7 @@ pub(super) enum Due {
 /// The traces that have not been printed.
 #[derive(Default)]
 pub(super) struct Held {
-    /// By trace id.
+    /// The held traces by trace id.
     traces: HashMap<Vec<u8>, Trace>,
     /// Traces whose write has not ended in time. They are printed as they were, so that a write that succeeds after all
     /// is not repeated.
@@ -57,13 +57,13 @@ pub(super) struct Trace {
     pub(super) records: Vec<LogRecord>,
     /// The lane of each item, in no particular order: there are as many as spans and records together.
     pub(super) queues: Vec<Consumer>,
-    /// Of all items, in their encoded form.
+    /// The size of all items in encoded form.
     bytes: usize,
     /// `true` if a span without a parent in this process has ended.
     has_ended: bool,
-    /// When its first item came, for [`MAX_AGE`].
+    /// The arrival of its first item, for [`MAX_AGE`].
     first_arrival: Instant,
-    /// When its newest item came, for [`SETTLE`].
+    /// The arrival of its newest item, for [`SETTLE`].
     last_arrival: Instant,
 }
 

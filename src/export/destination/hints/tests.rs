@@ -28,7 +28,7 @@ fn low_memory_temporality_is_not_delta() {
     assert_eq!(all.map(hints), [1, 1, 0]);
 }
 
-/// What is said: destination and setting.
+/// The destination and the setting of a hint.
 fn said(host: &str, signal: Signal, protocol: Protocol, headers: &[&str]) -> Vec<String> {
     let hints = hints(signal, &settings(host, protocol, headers), Temporality::Cumulative);
     hints.iter().map(|hint| format!("{}: {}", hint.destination, hint.setting)).collect()

@@ -35,7 +35,7 @@ pub(super) async fn open_tunnel(
     }
 }
 
-/// Why there is no way through the proxy. The text names the proxy, without its credentials.
+/// Error of connecting through a proxy. The text names the proxy, without its credentials.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ProxyError {
     /// No connection to the proxy itself, or no TLS on it.

@@ -1,4 +1,4 @@
-//! From JSON to protobuf: answers of receivers, and requests in tests.
+//! Conversion from JSON to protobuf, for responses of receivers and for requests in tests.
 //!
 //! Reading is lenient, as the specification asks: numbers may be text, unknown fields are passed over, `null` is
 //! absent. It ends at the first mistake and at a fixed depth.
@@ -61,7 +61,7 @@ pub(super) fn message(schema: &Message, json: &[u8]) -> Option<Vec<u8>> {
 /// A position in a JSON text. Every method reads what it is named after, with blanks before it, and returns `None` at
 /// a mistake; the position is then of no use.
 struct Reader<'a> {
-    /// What was not read yet.
+    /// The remaining input.
     rest: &'a str,
     /// Objects and arrays that are open.
     depth: usize,

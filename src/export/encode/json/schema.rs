@@ -43,13 +43,13 @@ pub(super) struct Field {
     pub(super) number: u32,
     /// The name in lowerCamelCase.
     pub(super) name: &'static str,
-    /// How its value is written.
+    /// The encoding of its value.
     pub(super) kind: Kind,
     /// `true` if it is an array in JSON. On the wire, repeated numbers may be packed.
     pub(super) is_repeated: bool,
 }
 
-/// How a field is written on the wire and in JSON.
+/// Encoding of a field in protobuf and in JSON.
 #[derive(Clone, Copy)]
 pub(super) enum Kind {
     /// A message inside: an object.

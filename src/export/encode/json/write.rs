@@ -1,4 +1,4 @@
-//! From protobuf to JSON.
+//! Conversion from protobuf to JSON.
 //!
 //! The bytes are those that would be sent as protobuf, so that both encodings of a request hold the same. Fields are
 //! written in the order of the schema, whatever their order on the wire.

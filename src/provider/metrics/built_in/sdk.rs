@@ -1,4 +1,4 @@
-//! What became of telemetry, by the conventions for SDKs, which are in development. The numbers are those of
+//! Outcome of telemetry, by the conventions for SDKs, which are in development. The numbers are those of
 //! [`ExportStats`](crate::ExportStats).
 //!
 //! | outcome in the ledger | metric | `error.type` |
@@ -30,7 +30,7 @@ use crate::settings::{DestinationSettings, Protocol, Signal};
 /// A destination of a signal, whose ledger is observed.
 #[derive(Clone, Debug)]
 pub(crate) struct ObservedPipeline {
-    /// What the pipeline exports.
+    /// The kind of items that the pipeline exports.
     pub(crate) signal: Signal,
     /// The number of the destination among those of the signal, from 0: a part of the component's name.
     pub(crate) index: usize,
