@@ -87,8 +87,8 @@ impl AddressCache {
 
 /// Sets `network.peer.address` and `network.peer.port`.
 ///
-/// By the conventions these are the address of the connection, also behind a proxy: headers such as `Forwarded` are not
-/// read.
+/// The conventions define these as the address of the connection, even behind a proxy: headers such as `Forwarded`
+/// are not read.
 pub(super) fn set_peer(peer: SocketAddr, set: &mut dyn FnMut(KeyValue)) {
     set(KeyValue::new(semconv::NETWORK_PEER_ADDRESS, ip_text(peer.ip())));
     set(KeyValue::new(semconv::NETWORK_PEER_PORT, i64::from(peer.port())));

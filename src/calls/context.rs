@@ -207,7 +207,7 @@ const SHARED_BUFFER: usize = 2048;
 
 /// The headers of a request, for propagators.
 struct Incoming<'a> {
-    /// Of the request.
+    /// The headers of the request.
     headers: &'a HeaderMap,
     /// Several `tracestate` headers are one list (W3C Trace Context, 3.3.1.1).
     tracestate: OnceCell<String>,
@@ -258,7 +258,7 @@ impl Extractor for Incoming<'_> {
 
 /// The headers of an outgoing request, for propagators.
 struct Outgoing<'a> {
-    /// Of the request. Other headers in it stay.
+    /// The headers of the request. Other headers are not changed.
     headers: &'a mut HeaderMap,
 }
 

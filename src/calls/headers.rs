@@ -18,7 +18,7 @@ pub(super) struct CapturedNames {
     pub(super) request: Vec<String>,
     /// Headers of responses.
     pub(super) response: Vec<String>,
-    /// Of gRPC alone.
+    /// Trailers of responses, for gRPC only.
     pub(super) trailers: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! What the layers of both protocols and both sides have in common: the service that they make, and settings.
+//! The parts shared by the layers of both protocols and both sides: the service and settings.
 
 /// Defines the service of a layer, and how the layer makes it.
 ///

@@ -14,7 +14,7 @@ use crate::provider::installed::Installed;
 /// The options of a layer, and the recorder that is created from them at the first call, when the global providers are
 /// installed.
 pub(super) struct LazyRecorder<O, R> {
-    /// As the setters have left them; clones of a layer share them until one is changed.
+    /// The options set by the setters; clones of a layer share them until one is changed.
     options: Arc<O>,
     /// Created at the first call, for all clones.
     recorders: Arc<Recorders<R>>,
@@ -22,9 +22,9 @@ pub(super) struct LazyRecorder<O, R> {
 
 /// The recorders of a layer.
 struct Recorders<R> {
-    /// Of calls before `build()`, or without it.
+    /// The recorder for calls before `build()`, or without it.
     before_build: OnceLock<Arc<R>>,
-    /// Of calls after it.
+    /// The recorder for calls after it.
     installed: OnceLock<Arc<R>>,
 }
 

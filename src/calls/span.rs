@@ -45,7 +45,7 @@ pub(super) struct CallSpan {
     recording: bool,
     /// The `tracing` span of a handler, disabled for clients and if our subscriber is not installed.
     handler: tracing::Span,
-    /// When the wait for the service began.
+    /// The time at which the wait for the service began.
     start: StartTime,
 }
 
@@ -135,7 +135,7 @@ impl CallSpan {
 pub(super) struct CallTracer {
     /// At a server, the handler gets a `tracing` span.
     side: Side,
-    /// What creates the spans.
+    /// The tracer that creates the spans.
     inner: Inner,
     /// The installed one; none for a provider of the user.
     sampler: Option<SharedSampler>,

@@ -1,4 +1,4 @@
-//! Which of an event's errors is its exception.
+//! Selection of the exception among the errors of an event.
 
 use std::error::Error;
 use std::fmt;
@@ -17,7 +17,7 @@ use crate::semconv::{EXCEPTION_MESSAGE, EXCEPTION_STACKTRACE, EXCEPTION_TYPE};
 pub(crate) struct EventException {
     /// Index and name of the field with the exception.
     error: Option<(usize, &'static str)>,
-    /// Which of [`KEYS`] the event has itself.
+    /// The [`KEYS`] that the event has itself.
     own: [bool; KEYS.len()],
 }
 
@@ -53,7 +53,7 @@ impl EventException {
 
 /// A visitor that notes where errors are, and formats nothing.
 struct Search<'a> {
-    /// By the name of a field.
+    /// Returns `true` for the names of fields that are redacted.
     is_redacted: &'a dyn Fn(&str) -> bool,
     /// The result so far.
     found: EventException,

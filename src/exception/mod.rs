@@ -1,4 +1,4 @@
-//! What an error value reveals: the values of `exception.*` and `error.type`.
+//! Values of `exception.*` and `error.type` for an error value.
 //!
 //! | of an error | comes from |
 //! |---|---|
@@ -48,7 +48,7 @@ struct TypeName {
     text: [u8; TypeName::MAX_LENGTH],
     /// Bytes of `text` in use.
     length: usize,
-    /// Whether the name has ended.
+    /// `true` if the name has ended.
     state: State,
 }
 
@@ -175,7 +175,7 @@ fn special_kind(error: &(dyn Error + 'static)) -> Option<String> {
     transport_kind(error)
 }
 
-/// As much of a `Debug` form as a type name needs.
+/// The part of a `Debug` form, in bytes, that a type name can need.
 const MAX_NAME: usize = 2 * TypeName::MAX_LENGTH;
 
 #[cfg(test)]

@@ -32,9 +32,9 @@ use crate::user_code::bounded_text::{MAX_ERROR_TEXT, append_caught};
 pub(crate) struct ErrorText {
     /// Empty if the name of the type is unknown.
     type_name: String,
-    /// What `Display` writes, or code and message of a gRPC status.
+    /// The output of `Display`, or code and message of a gRPC status.
     pub(crate) message: String,
-    /// What `Display` says, if `message` is something else.
+    /// The output of `Display`, if `message` is something else.
     pub(crate) display: Option<String>,
     /// The `Display` form of each source, nearest first.
     pub(crate) causes: Vec<String>,
@@ -223,16 +223,16 @@ type Texts = Vec<(*const (dyn Error + 'static), Rc<ErrorText>)>;
 
 /// The texts of a thread.
 struct ThreadTexts {
-    /// Of the events that are being written.
+    /// The texts of the events that are being written.
     current: RefCell<Texts>,
-    /// How many events are being written, one inside of the other.
+    /// The number of nested events that are being written.
     depth: Cell<u32>,
     /// Texts whose memory can be used again. Those that are in use are referred to elsewhere as well.
     unused: RefCell<Vec<Rc<ErrorText>>>,
 }
 
 thread_local! {
-    /// Has a destructor: on a thread that ends, errors are formatted each time.
+    /// The texts of a thread. They have a destructor: on an exiting thread, errors are formatted each time.
     static TEXTS: ThreadTexts = const {
         ThreadTexts {
             current: RefCell::new(Vec::new()),
@@ -242,7 +242,7 @@ thread_local! {
     };
 }
 
-/// As much of a `Debug` form as is searched for a backtrace.
+/// The part of a `Debug` form, in bytes, that is searched for a backtrace.
 const MAX_DEBUG: usize = 64 * 1024;
 /// Texts of a thread whose memory is kept.
 const MAX_KEPT: usize = 4;

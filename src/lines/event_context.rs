@@ -1,4 +1,4 @@
-//! What the outputs of an event need beside its fields.
+//! The context of an event that outputs need in addition to its fields.
 
 use std::time::SystemTime;
 

@@ -33,9 +33,9 @@ pub(crate) struct EventField {
     pub(crate) name: &'static str,
     /// The place of the field in its callsite.
     pub(crate) index: usize,
-    /// Whether this is the text of the event.
+    /// `true` if this is the text of the event.
     pub(crate) is_message: bool,
-    /// Whether the value is the replacement of a redacted one.
+    /// `true` if the value is the replacement of a redacted one.
     pub(crate) is_redacted: bool,
 }
 

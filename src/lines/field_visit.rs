@@ -21,7 +21,7 @@ use crate::user_code::bounded_text::{MAX_LINE_TEXT, append_caught};
 /// The outputs of an event beside its line, which get what the line gets.
 pub(crate) struct SharedVisit<'a> {
     outputs: [Option<&'a mut (dyn FieldOutput + 'a)>; MAX_OTHERS],
-    /// Of these outputs. That of lines can be another one.
+    /// The redaction of these outputs. That of lines can be another one.
     redaction: &'a Redaction,
 }
 
@@ -73,7 +73,7 @@ struct FieldVisitor<'v, 'a, F> {
     kind: Kind,
 }
 
-/// What fields are visited.
+/// The kind of item whose fields are visited.
 #[derive(Clone, Copy)]
 enum Kind {
     Span,

@@ -9,7 +9,7 @@ use super::json::SpanCache;
 use super::kept_fields::KeptFields;
 use crate::export::own_threads::ForkMutex;
 
-/// What is kept of one span for the lines and records of the events inside it.
+/// State of one span that is kept for the lines and records of the events inside it.
 #[derive(Debug, Default)]
 pub(crate) struct KeptSpan {
     /// The name of the callsite.
@@ -18,9 +18,9 @@ pub(crate) struct KeptSpan {
     pub(crate) is_in_lines: bool,
     /// Its fields stand in records.
     pub(crate) is_in_records: bool,
-    /// As they were recorded last.
+    /// The fields as they were last recorded.
     fields: ForkMutex<KeptFields>,
-    /// How often fields were recorded later.
+    /// The number of times that fields were recorded later.
     version: AtomicU64,
     /// The text of this span and of those around it, as JSON lines have it.
     json: ForkMutex<SpanCache>,

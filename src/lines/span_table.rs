@@ -1,4 +1,4 @@
-//! What is known of the open spans of one subscriber, by their ids.
+//! State of the open spans of one subscriber, by their ids.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -15,7 +15,7 @@ use crate::export::own_threads::ForkMutex;
 /// poisoned when that layer panics. The locks here are held for one lookup, never while other code runs.
 #[derive(Debug)]
 pub(crate) struct SpanTable<T> {
-    /// By the mixed bits of the id: threads that work on different spans seldom meet.
+    /// Shards, selected by the mixed bits of the id: threads that work on different spans seldom use the same one.
     shards: Box<[Shard<T>; SHARDS]>,
 }
 

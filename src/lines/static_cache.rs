@@ -1,4 +1,4 @@
-//! What was computed of things that live as long as the program, found by their address.
+//! Cache of values computed from statics, keyed by their address.
 
 use std::sync::{Mutex, OnceLock};
 

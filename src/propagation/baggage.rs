@@ -97,7 +97,8 @@ const SPACE: [char; 2] = [' ', '\t'];
 const MAX_BYTES: usize = 8192;
 /// Entries that are read; further ones are ignored.
 const MAX_ENTRIES: usize = 64;
-/// What the specification asks for, and what some receivers take for something else: the SDK's an `=`, Python's a `+`.
+/// The characters that the specification requires to be encoded, and those that some receivers misread: the SDK's an
+/// `=`, Python's a `+`.
 const VALUE: AsciiSet = PROPERTIES.add(b' ').add(b';').add(b'%').add(b'=').add(b'+');
 /// Encoded already, where they came from another service.
 const PROPERTIES: AsciiSet = CONTROLS.add(b'"').add(b',').add(b'\\');

@@ -72,8 +72,8 @@ pub(crate) fn propagator(chosen: &[Propagator], custom: Vec<Boxed>) -> TextMapCo
     TextMapCompositePropagator::new(chosen.chain(custom).collect())
 }
 
-/// Which of the standard propagators are in use, where no other is: carriers of known type need not go through
-/// the traits for them, which pass every name and value as text.
+/// The standard propagators in use, if there is no other one: carriers of known type need not go through the traits
+/// for them, which pass every name and value as text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Standard {
     /// `traceparent` and `tracestate`.

@@ -15,10 +15,10 @@ use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt as _, TraceFlags
 /// The caller's span as one of these formats describes it. Its ids are valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct RemoteParent {
-    /// Of 128 bits; shorter ones were padded with zeros.
+    /// The trace id of 128 bits; shorter ones were padded with zeros.
     pub(super) trace_id: TraceId,
     pub(super) span_id: SpanId,
-    /// Whether the caller records.
+    /// `true` if the caller records.
     pub(super) decision: Decision,
 }
 

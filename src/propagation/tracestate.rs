@@ -106,5 +106,5 @@ fn write(members: &[(&str, &str)]) -> String {
 
 /// Members of one header; the specification drops those with more.
 const MAX_MEMBERS: usize = 32;
-/// Of a key, and of a value.
+/// The maximum length of a key, and of a value.
 const MAX_LENGTH: usize = 256;

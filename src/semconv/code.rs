@@ -48,7 +48,7 @@ pub enum GrpcCode {
 }
 
 impl GrpcCode {
-    /// How many codes there are: the size of a table by code.
+    /// The number of codes: the size of a table indexed by code.
     pub(crate) const COUNT: usize = 17;
 
     /// All codes, each at the index that is its number.

@@ -7,7 +7,7 @@
 pub(crate) const HTTP_REQUEST_METHOD: &str = "http.request.method";
 /// The method as it was sent, if it is not a known one. On spans.
 pub(crate) const HTTP_REQUEST_METHOD_ORIGINAL: &str = "http.request.method_original";
-/// How often the request was sent before: 1 for the second attempt. On spans of clients.
+/// The number of times the request was sent before: 1 for the second attempt. On client spans.
 pub(crate) const HTTP_REQUEST_RESEND_COUNT: &str = "http.request.resend_count";
 /// Bytes of the request body, as `Content-Length` declares it. On spans, on request.
 pub(crate) const HTTP_REQUEST_BODY_SIZE: &str = "http.request.body.size";

@@ -9,7 +9,7 @@ pub(crate) const CONTAINER_ID: &str = "container.id";
 pub(crate) const HOST_ARCH: &str = "host.arch";
 /// The machine id of the system.
 pub(crate) const HOST_ID: &str = "host.id";
-/// What `hostname` returns.
+/// The output of `hostname`.
 pub(crate) const HOST_NAME: &str = "host.name";
 /// The name of the container in its pod.
 pub(crate) const K8S_CONTAINER_NAME: &str = "k8s.container.name";
@@ -31,7 +31,7 @@ pub(crate) const OS_NAME: &str = "os.name";
 pub(crate) const OS_TYPE: &str = "os.type";
 /// The version of the distribution or product.
 pub(crate) const OS_VERSION: &str = "os.version";
-/// When the process was started, in RFC 3339.
+/// The start time of the process, in RFC 3339.
 pub(crate) const PROCESS_CREATION_TIME: &str = "process.creation.time";
 /// The file name of the program.
 pub(crate) const PROCESS_EXECUTABLE_NAME: &str = "process.executable.name";

@@ -22,7 +22,7 @@ pub(crate) const SPAN_STARTED: &str = "otel.sdk.span.started";
 pub(crate) const OPERATION_DURATION: &str = "otel.sdk.exporter.operation.duration";
 /// Histogram, `s`: a collection of a metric reader.
 pub(crate) const COLLECTION_DURATION: &str = "otel.sdk.metric_reader.collection.duration";
-/// What was processed, what waits, and how much may.
+/// Processed items, waiting items, and the capacity.
 pub(crate) const SPAN_QUEUE: [&str; 3] = [
     "otel.sdk.processor.span.processed",
     "otel.sdk.processor.span.queue.size",
@@ -42,7 +42,7 @@ pub(crate) const COMPONENT_TYPE: &str = "otel.component.type";
 pub(crate) const COMPONENT_NAME: &str = "otel.component.name";
 /// The decision of the sampler: `DROP`, `RECORD_ONLY` or `RECORD_AND_SAMPLE`.
 pub(crate) const SAMPLING_RESULT: &str = "otel.span.sampling_result";
-/// Where the parent of a span is: `none`, `local` or `remote`.
+/// The origin of a span's parent: `none`, `local` or `remote`.
 pub(crate) const PARENT_ORIGIN: &str = "otel.span.parent.origin";
 /// The host that an exporter sends to.
 pub(crate) const SERVER_ADDRESS: &str = "server.address";

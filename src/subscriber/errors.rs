@@ -67,7 +67,7 @@ use crate::user_code::bounded_text::{MAX_TEXT, beginning};
 /// Options for recording errors on spans.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Marks {
-    /// Whether exceptions go to span events, log records or both. Default: span events.
+    /// The destination of exceptions: span events, log records or both. Default: span events.
     pub(crate) exceptions: ExceptionSignal,
     /// Fields that are redacted in lines and records are redacted on spans as well.
     pub(crate) redaction: Redaction,
@@ -92,9 +92,9 @@ pub(super) struct Mark {
     span: Option<OtelContext>,
     /// `record_error` emitted the event.
     explicit: bool,
-    /// As in [`Marks`].
+    /// The destination of exceptions, see [`Marks`].
     exceptions: ExceptionSignal,
-    /// What the fields of the event say.
+    /// The meaning of the event's fields.
     failure: EventError,
 }
 

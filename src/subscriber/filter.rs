@@ -327,7 +327,7 @@ impl Shared {
     }
 }
 
-/// Has all subscribers decide about every callsite once more, on behalf of one that is not known: telemetry that is not
+/// Makes all subscribers re-evaluate every callsite, on behalf of one that is not known: telemetry that is not
 /// installed, or a layer whose wrapper keeps the subscriber from it.
 ///
 /// If a process has one subscriber, `tracing` evaluates that of the thread instead, and a thread without one would disable

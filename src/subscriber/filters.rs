@@ -15,11 +15,11 @@ use crate::diagnostics::shared_level::SharedLevel;
 /// One for each output.
 #[derive(Clone, Debug)]
 pub(crate) struct Filters {
-    /// Of the log output.
+    /// The filter of the log output.
     pub(crate) lines: FilterHandle,
-    /// Of log records.
+    /// The filter of log records.
     pub(crate) records: FilterHandle,
-    /// Of spans.
+    /// The filter of spans.
     pub(crate) spans: FilterHandle,
     /// The most verbose level of records, of what their filter lets pass.
     pub(crate) record_level: SharedLevel,

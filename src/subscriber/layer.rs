@@ -72,9 +72,9 @@ struct Outputs<S> {
     has_span_fields_in_records: bool,
     /// Those of all outputs, queried before any work is done.
     filters: CombinedFilter,
-    /// What error events do to spans.
+    /// The effect of error events on spans.
     marks: Marks,
-    /// Whether this layer may disable callsites for the whole subscriber.
+    /// `true` if this layer may disable callsites for the whole subscriber.
     filtering: Filtering,
     /// Our bridge, if spans are made by it.
     bridge: Option<Arc<SpanBridge>>,

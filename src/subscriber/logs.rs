@@ -58,9 +58,9 @@ pub(crate) struct OtlpLogs {
 /// Path of a record to the queue.
 #[derive(Debug)]
 enum Way {
-    /// As bytes. The cache has the encoded parts of each callsite, which never change.
+    /// Encoded directly. The cache has the encoded parts of each callsite, which never change.
     Direct(Arc<Queue>, StaticCache<EncodedCallsite>),
-    /// As the SDK's type, through the processors of the user.
+    /// Converted to the SDK's type, for the processors of the user.
     Sdk(SdkLogs),
 }
 
@@ -143,7 +143,7 @@ impl OtlpLogs {
 /// The encoded parts that the records of a callsite have in common.
 #[derive(Debug)]
 struct EncodedCallsite {
-    /// What is known of the fields.
+    /// The properties of the callsite's fields.
     record: CallsiteRecord,
     /// The encoded scope: the target as its name.
     scope: Vec<u8>,

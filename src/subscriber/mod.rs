@@ -1,4 +1,4 @@
-//! From `tracing` to the log output, to OTLP log records and to OpenTelemetry spans.
+//! Converts `tracing` spans and events to log lines, OTLP log records and OpenTelemetry spans.
 //!
 //! One layer of ours serves three outputs, because each layer with a filter of its own costs every event 25 to
 //! 90 ns. It evaluates each output's filter once per callsite where possible, computes time and ids of an event

@@ -16,7 +16,7 @@ pub(super) struct RateLimit {
 /// A period of [`WINDOW`], which begins with an event. The first one begins when the limit is created.
 #[derive(Debug)]
 struct Window {
-    /// When it began.
+    /// The start of the window.
     start: Instant,
     /// Events in the window, those that did not pass included.
     passed: u32,
@@ -40,7 +40,7 @@ impl RateLimit {
     }
 }
 
-/// How long a window lasts, from its first event on.
+/// The length of a window, from its first event.
 const WINDOW: Duration = Duration::from_secs(60);
 /// Events that may pass in one window.
 const MAX_IN_WINDOW: u32 = 20;

@@ -20,7 +20,7 @@ use crate::subscriber::errors;
 /// `: ` and the recorded one counts as the same. `OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN=logs` leaves the exception to
 /// the log record alone.
 ///
-/// Where telemetry is not installed, only the current span of OpenTelemetry is changed. In a span processor that is called
+/// If telemetry is not installed, only the current OpenTelemetry span is changed. In a span processor that is called
 /// for the end of a span, the error is logged alone.
 ///
 /// ```

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 /// A start, by the clock that can be set and by the one that measures.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct StartTime {
-    /// When it started, as it is exported.
+    /// The exported start time.
     pub(crate) time: SystemTime,
     /// The same moment, for durations.
     instant: Instant,

@@ -85,7 +85,7 @@ mod tests {
 
     use super::*;
 
-    /// What prost makes of it.
+    /// The result of prost.
     fn expected(descriptor_set: &[u8]) -> Option<Vec<String>> {
         let set = FileDescriptorSet::decode(descriptor_set).ok()?;
         let services = set.file.iter().flat_map(|file| file.service.iter().map(|one| (file.package(), one)));

@@ -29,9 +29,9 @@ use crate::settings::RpcConventions;
 
 /// The instruments of one layer.
 pub(super) struct Instruments {
-    /// Which names are emitted: the stable ones, those before 1.39, or both.
+    /// The names to emit: the stable ones, those before 1.39, or both.
     conventions: RpcConventions,
-    /// Which codes get `error.type`.
+    /// The codes that get `error.type`.
     is_error: IsError,
     /// The address of a client's target. A server's address comes from its callers, so it is not on metrics.
     address: Option<Address>,
@@ -49,9 +49,9 @@ pub(super) struct Instruments {
 
 /// A histogram for requests and one for responses.
 struct Pair {
-    /// Of messages from the client.
+    /// Instruments for messages from the client.
     request: Histogram<u64>,
-    /// Of messages from the server.
+    /// Instruments for messages from the server.
     response: Histogram<u64>,
 }
 
@@ -151,7 +151,7 @@ pub(super) fn split(method: &str) -> (&str, &str) {
 /// The bound instruments of one method, created when they are first needed.
 #[derive(Default)]
 pub(super) struct MethodInstruments {
-    /// By the number of the code.
+    /// Histograms by the number of the code.
     durations: [OnceLock<BoundDuration>; GrpcCode::COUNT],
     /// `None` inside if the instrument is not enabled.
     active: OnceLock<Option<BoundUpDownCounter<i64>>>,
@@ -163,9 +163,9 @@ pub(super) struct MethodInstruments {
 
 /// The histograms of durations of one method and code.
 struct BoundDuration {
-    /// Of the stable conventions.
+    /// The histogram of the stable conventions.
     seconds: Option<BoundHistogram<f64>>,
-    /// Of the old ones.
+    /// The histogram of the old conventions.
     milliseconds: Option<BoundHistogram<f64>>,
 }
 

@@ -39,7 +39,7 @@ pub(super) struct CallMessages {
     requests: Arc<MessageCounter>,
     /// Counted by the owner of the call, so that nothing is shared.
     responses: MessageCounter,
-    /// Where the response is within its current message.
+    /// The position of the response within its current message.
     response_framer: MessageFramer,
 }
 
@@ -121,11 +121,11 @@ impl MessageCounter {
 
 /// Counts the messages of a request body.
 pub(super) struct RequestMessages {
-    /// Has the instruments.
+    /// The recorder, which has the instruments.
     recorder: Arc<CallRecorder>,
-    /// Has the bound histograms of the method.
+    /// The method, which has the bound histograms.
     method: Arc<Method>,
-    /// Where the request is within its current message.
+    /// The position of the request within its current message.
     framer: MessageFramer,
     /// The counter of the call.
     requests: Arc<MessageCounter>,

@@ -78,11 +78,12 @@ impl Method {
 /// A path invented by a peer must cost neither memory nor a time series. So a method is stored, and has metrics of its
 /// own, only if it is listed, if this program calls it, or once a handler answered it. The number is limited.
 pub(super) struct Methods {
-    /// By name. Read by every call, replaced when one is added. A few comparisons cost less than hashing a name.
+    /// Methods by name. Read by every call, replaced when one is added. A few comparisons cost less than hashing a
+    /// name.
     known: ArcSwap<BTreeMap<Arc<str>, Arc<Method>>>,
     /// Represents all unknown methods on metrics.
     other: Arc<Method>,
-    /// How methods become known to this layer.
+    /// The way in which methods become known to this layer.
     discovery: MethodDiscovery,
 }
 

@@ -31,11 +31,11 @@ use crate::semconv::GrpcCode;
 pub struct RequestHead<'a> {
     /// The path without its slash. It may be anything that a peer sends.
     method: &'a str,
-    /// As it is in the request, with its path.
+    /// The URI of the request, with its path.
     uri: &'a Uri,
     /// The metadata, with the headers of gRPC itself such as `te`.
     headers: &'a HeaderMap,
-    /// Of the request alone; those of the response are not known yet.
+    /// The extensions of the request; those of the response are not known yet.
     extensions: &'a Extensions,
 }
 
@@ -110,7 +110,7 @@ pub(super) struct Options {
     pub(super) request_attributes: Option<RequestAttributes>,
     /// Default: none are added. Not called for spans that are not recorded.
     pub(super) response_attributes: Option<ResponseAttributes>,
-    /// Of a server alone. Default: [`RemoteContext::Parent`].
+    /// Policy for the caller's context, for servers only. Default: [`RemoteContext::Parent`].
     pub(super) remote_context: Option<DecideParent>,
     /// Default: tonic's `TcpConnectInfo`, which servers attach.
     pub(super) peer_address: Option<PeerAddress>,
@@ -120,12 +120,12 @@ pub(super) struct Options {
     pub(super) captured: CapturedNames,
     /// Methods with metrics of their own. `None`: they are learned, see [`Methods`](super::method::Methods).
     pub(super) known_methods: Option<Vec<String>>,
-    /// Of a client alone: the server's address. Default: that of the request's authority.
+    /// The server's address, for clients only. Default: that of the request's authority.
     pub(super) target: Option<Address>,
     /// Default: the duration alone.
     pub(super) metrics: MetricOptions,
     pub(super) access_log: bool,
-    /// Of a server alone: the header of the response that carries the trace id. Default: none.
+    /// The header of the response that carries the trace id, for servers only. Default: none.
     pub(super) trace_id_header: Option<http::HeaderName>,
     /// Default: the one that `build` installed, or else the global one.
     pub(super) tracer_provider: Option<SdkTracerProvider>,

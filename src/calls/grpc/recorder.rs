@@ -50,7 +50,7 @@ impl GrpcRecorder {
 
 /// Records the calls of one layer.
 pub(in crate::calls) struct CallRecorder {
-    /// As the program has set them.
+    /// The options set by the program.
     pub(super) options: Arc<Options>,
     /// Stable names, old names, or both.
     pub(super) conventions: RpcConventions,

@@ -1,6 +1,7 @@
 //! The start of a call: its parent, its span and the method that it counts under.
 //!
-//! What a sampler may decide by is set when the span is created; the rest (peer, captured metadata) only if it is recorded.
+//! Attributes that a sampler may use are set when the span is created; the others (peer, captured metadata) only if
+//! it is recorded.
 
 use std::borrow::Cow;
 use std::sync::Arc;

@@ -129,7 +129,7 @@ pub(super) enum TargetAddress {
 }
 
 impl TargetAddress {
-    /// What identifies the address within its layer.
+    /// Returns the key of the address within its layer.
     pub(super) fn key(&self) -> Option<usize> {
         match self {
             Self::Interned(address) => Some(Arc::as_ptr(address).addr()),

@@ -56,7 +56,7 @@ pub(in crate::calls) struct Call {
     pub(super) target: MetricTarget,
     /// The version of the protocol.
     pub(super) version: Option<&'static str>,
-    /// From the router, at a server; `None` until it is known.
+    /// The route from the router, for servers; `None` until it is known.
     pub(super) route: Option<Arc<KnownRoute>>,
     /// Receives the route from inner layers if the request arrived without one.
     pub(super) inner_route: Option<RouteSlot>,

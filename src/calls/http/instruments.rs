@@ -99,7 +99,7 @@ const SERVER: Names = Names {
     response_size: (semconv::HTTP_SERVER_RESPONSE_BODY_SIZE, "Size of HTTP server response bodies."),
 };
 
-/// As [`SERVER`]; the conventions word the second description without "client".
+/// The counterpart of [`SERVER`]; the conventions word the second description without "client".
 const CLIENT: Names = Names {
     duration: (semconv::HTTP_CLIENT_REQUEST_DURATION, "Duration of HTTP client requests."),
     active: (semconv::HTTP_CLIENT_ACTIVE_REQUESTS, "Number of active HTTP requests."),

@@ -15,7 +15,7 @@ use super::call::{Call, Outcome};
 use super::series::{ErrorKey, Series, SeriesKey};
 use crate::semconv;
 
-/// What a request is measured under beside its method and outcome.
+/// Metric attributes of a request, without method and outcome.
 pub(super) enum MetricTarget {
     /// The scheme of a server's request.
     Scheme(&'static str),

@@ -17,7 +17,7 @@ pub(super) struct KnownMethods(Vec<Arc<str>>);
 /// The method of a request as it is reported.
 #[derive(Clone)]
 pub(super) enum ReportedMethod {
-    /// By its place in [`STANDARD`].
+    /// The index in [`STANDARD`].
     Standard(usize),
     /// Known by a list of the program or the environment, and none of [`STANDARD`].
     Listed(Arc<str>),
@@ -64,7 +64,7 @@ impl ReportedMethod {
         }
     }
 
-    /// What identifies the method within its layer.
+    /// Returns the key of the method within its layer.
     pub(super) fn key(&self) -> usize {
         match self {
             Self::Standard(place) => place + 1,

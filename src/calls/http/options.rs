@@ -31,15 +31,16 @@ use crate::calls::span::SharedMeterProvider;
 /// The head of a request, for closures that name spans, add attributes or decide about a request.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestHead<'a> {
-    /// As the request has it, also if it is no known method.
+    /// The method of the request, even if it is not a known one.
     method: &'a Method,
-    /// Of a server mostly a path alone, without what routers around the layer have stripped; of a client absolute.
+    /// The URI. For servers usually only a path, without the prefix that outer routers have stripped; for clients
+    /// absolute.
     uri: &'a Uri,
-    /// Of a client, the one that the request was built with; the connection may use another.
+    /// The version of HTTP. For clients, the one of the request; the connection may use another one.
     version: Version,
     /// Not filtered: closures see credentials too.
     headers: &'a HeaderMap,
-    /// Of the request alone; those of the response are not known yet.
+    /// The extensions of the request; those of the response are not known yet.
     extensions: &'a Extensions,
 }
 
@@ -106,13 +107,13 @@ pub(super) struct Options {
     pub(super) filter: Option<Filter>,
     /// Default: `{method} {route}`, or `{method}` without a route.
     pub(super) span_name: Option<Text>,
-    /// Of a server alone. Default: axum's `MatchedPath`.
+    /// Finds the route, for servers only. Default: axum's `MatchedPath`.
     pub(super) route: Option<Text>,
     /// Default: none are added.
     pub(super) request_attributes: Option<RequestAttributes>,
     /// Default: none are added.
     pub(super) response_attributes: Option<ResponseAttributes>,
-    /// Of a server alone. Default: [`RemoteContext::Parent`].
+    /// Policy for the caller's context, for servers only. Default: [`RemoteContext::Parent`].
     pub(super) remote_context: Option<DecideRemote>,
     /// Default: the types of axum, tonic, hyper-util, or a `SocketAddr`, the first that is there.
     pub(super) peer_address: Option<PeerAddress>,
@@ -122,12 +123,12 @@ pub(super) struct Options {
     pub(super) captured: CapturedNames,
     /// Methods that are reported by their name; `None`: those of the conventions.
     pub(super) known_methods: Option<Vec<String>>,
-    /// Of a server alone: how many entries of `Forwarded` and `X-Forwarded-*` count, from the last one on, and which of
-    /// these headers. Default: none.
+    /// For servers only: the number of trusted entries of `Forwarded` and `X-Forwarded-*`, counted from the last one,
+    /// and which of these headers. Default: none.
     pub(super) trusted_proxies: TrustedProxies,
-    /// Of a server alone: the scheme of requests that have none. Default: `http`.
+    /// The scheme of requests that have none, for servers only. Default: `http`.
     pub(super) scheme: &'static str,
-    /// Of a server alone: the header of the response that carries the trace id. Default: none.
+    /// The header of the response that carries the trace id, for servers only. Default: none.
     pub(super) trace_id_header: Option<http::HeaderName>,
     /// `http.*.active_requests`: an up-down counter.
     pub(super) active_requests: bool,
@@ -137,7 +138,7 @@ pub(super) struct Options {
     pub(super) without_streams: bool,
     /// Emits an event of target `http::access` at the end of each request.
     pub(super) access_log: bool,
-    /// Of a server alone: a panic becomes status 500. Otherwise it is recorded and goes on.
+    /// `true` if a panic becomes status 500, for servers only. Otherwise it is recorded and resumed.
     pub(super) catch_panics: bool,
     /// Default: the one that `build` installed, or else the global one.
     pub(super) tracer_provider: Option<SdkTracerProvider>,

@@ -65,7 +65,7 @@ impl HttpRecorder {
 
 /// Records the requests of one layer.
 pub(in crate::calls) struct CallRecorder {
-    /// As the program has set them.
+    /// The options set by the program.
     pub(super) options: Arc<Options>,
     /// Starts spans.
     pub(super) tracer: CallTracer,

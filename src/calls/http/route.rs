@@ -74,13 +74,13 @@ impl RouteSlot {
     }
 }
 
-/// As many as there are requests at once on a busy thread.
+/// The number of concurrent requests on a busy thread.
 const MAX_UNUSED_SLOTS: usize = 64;
 
 /// A route of one layer, with the names of its spans.
 #[derive(Debug)]
 pub(super) struct KnownRoute {
-    /// As the router has it: `/orders/{id}`.
+    /// The route as the router has it: `/orders/{id}`.
     pub(super) pattern: Arc<str>,
     /// Names of spans by the place of the method in [`STANDARD`]; `None` inside if too many names are kept already.
     names: [OnceLock<Option<&'static str>>; STANDARD.len()],

@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{BoundHistogram, BoundUpDownCounter};
 
-/// What a request is measured under. Texts are compared by their addresses, because a layer stores each of them once.
+/// The key of a metric series. Texts are compared by their addresses, because a layer stores each of them once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct SeriesKey {
     /// The address of the method's name.
@@ -42,7 +42,7 @@ pub(super) enum ErrorKey {
 /// The bound instruments of one series. Each is bound at its first measurement, because a bound histogram is exported even
 /// if it is empty.
 pub(super) struct Series {
-    /// What instruments are bound to.
+    /// The attributes to which instruments are bound.
     pub(super) attributes: Vec<KeyValue>,
     /// `http.*.request.duration`, in seconds.
     pub(super) duration: OnceLock<BoundHistogram<f64>>,
@@ -93,8 +93,8 @@ impl SeriesTable {
     }
 }
 
-/// As many as the SDK keeps for one instrument.
-/// Beyond it a series is created for each request, and the SDK counts it under `otel.metric.overflow`.
+/// The number of series that the SDK keeps for one instrument. Beyond it a series is created for each request, and
+/// the SDK counts it under `otel.metric.overflow`.
 const MAX_SERIES: usize = 2000;
 
 /// Mixes addresses and small numbers.

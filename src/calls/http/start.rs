@@ -1,6 +1,7 @@
 //! The start of a request: its parent, its span and what it is measured under.
 //!
-//! What a sampler may decide by is set when the span is created; the rest (peer, captured headers) only if it is recorded.
+//! Attributes that a sampler may use are set when the span is created; the others (peer, captured headers) only if it
+//! is recorded.
 //!
 //! | | server | client |
 //! |---|---|---|
@@ -171,8 +172,8 @@ fn scheme_of<B>(recorder: &CallRecorder, request: &Request<B>) -> &'static str {
     forwarded.or_else(own).unwrap_or(recorder.options.scheme)
 }
 
-/// Where a client's request goes. The authority is that of the URL, or else the header `Host`. If both are there, `Host` is
-/// not used: a proxy passes on the one that its caller has chosen, and each would be a time series.
+/// The destination of a client's request. The authority is that of the URL, or else the header `Host`. If both are
+/// there, `Host` is not used: a proxy passes on the one that its caller has chosen, and each would be a time series.
 fn target_of<B>(recorder: &CallRecorder, request: &Request<B>) -> Target {
     let uri = request.uri();
     let scheme = uri.scheme_str().and_then(attributes::known_scheme).unwrap_or("http");

@@ -41,7 +41,7 @@ pub(super) fn redacted_url(uri: &Uri, scheme: &str, authority: &str) -> String {
     url
 }
 
-/// What the conventions put in the place of a value: `sig=REDACTED`.
+/// The replacement for redacted values, by the conventions: `sig=REDACTED`.
 const REDACTED: &str = "REDACTED";
 /// The parameters that the conventions list; the names are case-sensitive.
 const SECRETS: [&str; 7] = [

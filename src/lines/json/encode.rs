@@ -58,7 +58,7 @@ pub(crate) struct Numbers {
     max: u64,
     /// The greatest finite float.
     max_float: f64,
-    /// Whether `NaN` and the infinities are text. Otherwise they are `null`.
+    /// `true` if `NaN` and the infinities are text. Otherwise they are `null`.
     non_finite_as_text: bool,
 }
 
@@ -179,7 +179,7 @@ pub(crate) fn bytes(out: &mut Vec<u8>, value: &[u8]) {
     out.push(b'"');
 }
 
-/// What `value` writes, as a string of at most `max` bytes.
+/// Encodes the output of `value` as a string of at most `max` bytes.
 pub(crate) fn display(out: &mut Vec<u8>, value: &dyn fmt::Display, max: usize) {
     let mut text = String::new();
     // A few bytes more than fit show that the text was cut.
@@ -222,7 +222,8 @@ pub(crate) fn escaped(out: &mut Vec<u8>, text: &str) {
     }
 }
 
-/// Whether none of eight bytes is a control character, a quote, a backslash or a part of a character beyond ASCII.
+/// Returns `true` if none of eight bytes is a control character, a quote, a backslash or a part of a character beyond
+/// ASCII.
 fn all_plain(word: u64) -> bool {
     /// A one in each byte.
     const ONES: u64 = 0x0101_0101_0101_0101;

@@ -10,8 +10,9 @@
 //! | `a` and `a.b`, where dots unfold | one of them renamed, since one object cannot be a value as well |
 //! | two keys that are renamed alike, where dots unfold | the second gets a further underscore |
 //!
-//! Where dots unfold, a renamed field still counts as one of the key that was requested: it is replaced by a later one of
-//! that key, and an event's replaces a span's. Elsewhere a field that is called `field.key` is the same as a renamed `key`.
+//! If dotted keys are unfolded, a renamed field still counts as one with the requested key: it is replaced by a later
+//! one of that key, and an event's replaces a span's. Elsewhere a field that is called `field.key` is the same as a
+//! renamed `key`.
 //!
 //! Keys are compared as they stand in the text, escaped: equal keys have equal escapes.
 //!
@@ -35,11 +36,11 @@ use super::shape::Shape;
 pub(super) struct Fields {
     /// All fields, each with its comma first.
     text: Vec<u8>,
-    /// Where each field of `text` is.
+    /// The positions of the fields in `text`.
     marks: Vec<Mark>,
     /// One bit for each key, by its hash.
     keys: u64,
-    /// Whether dotted keys are unfolded and one is there: then a key can also collide with its parents and members.
+    /// `true` if dotted keys are unfolded and there is one: then a key can also collide with its parents and members.
     dotted: bool,
     /// The fields that have another key than was requested, where dots unfold. Some may have been removed.
     renames: Vec<Rename>,
@@ -59,7 +60,7 @@ struct Rename {
 /// The start of a field (at its comma) and the end of its key. The field ends where the next one starts.
 #[derive(Clone, Copy, Debug)]
 struct Mark {
-    /// Of the escaped key.
+    /// The hash of the escaped key.
     hash: u64,
     /// Place of the comma, in bytes.
     start: usize,
@@ -72,7 +73,7 @@ struct Mark {
 pub(super) struct KnownKey {
     /// `,"key":`
     text: Box<[u8]>,
-    /// Of the key, computed once.
+    /// The hash of the key, computed once.
     hash: u64,
 }
 

@@ -38,7 +38,7 @@ pub(super) struct Options {
     pub(super) constants: Vec<(String, Value)>,
     /// Put before trace ids, as Google Cloud requires it: `projects/…/traces/…`.
     pub(super) google_cloud_project: Option<String>,
-    /// What is written outside of a span.
+    /// The representation of missing ids.
     pub(super) missing_ids: MissingIds,
     /// Default: [`SpanFields::default`].
     pub(super) span_fields: SpanFields,
@@ -107,7 +107,7 @@ pub(super) struct Format {
     known_targets: StaticCache<Text>,
     /// Keys that fields of spans may not take.
     pub(super) span_reserved: Reserved,
-    /// As in the options.
+    /// The representation of span fields, from the options.
     pub(super) span_fields: SpanFields,
     /// In bytes, of one value.
     pub(super) max_field_length: usize,

@@ -5,7 +5,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Field {
-    /// When the event happened.
+    /// The time of the event.
     Timestamp,
     /// Its level.
     Level,
@@ -108,7 +108,7 @@ pub enum SpanFields {
     /// Beside the event's own; an inner span's field overrides an outer span's.
     #[default]
     Merged,
-    /// As a list of objects under `spans`, from the outermost to the innermost, each with the span's `name`.
+    /// Written as a list of objects under `spans`, from the outermost to the innermost, each with the span's `name`.
     Nested,
     /// Not at all.
     Off,

@@ -68,13 +68,13 @@ use crate::trace_ids::{TraceIds, may_touch_context};
 /// ```
 #[must_use = "a layer does nothing until it is added to a subscriber"]
 pub struct JsonLayer<W> {
-    /// Where lines go.
+    /// The writer for lines.
     make_writer: W,
-    /// As the setters have them.
+    /// The options set by the setters.
     options: Options,
     /// The constant parts of lines, rendered from the options.
     format: Format,
-    /// Which values are replaced.
+    /// The rule for the values to replace.
     redaction: Redaction,
     /// Entries of the baggage that become fields.
     baggage: BaggageKeys,

@@ -28,7 +28,7 @@ use crate::semconv as otel;
 pub(super) struct Preset {
     /// In the order of [`Field::ALL`]; `None`: there is no such field.
     pub(super) fields: [Option<&'static str>; 7],
-    /// Of `TRACE`, `DEBUG`, `INFO`, `WARN`, `ERROR`.
+    /// The names of `TRACE`, `DEBUG`, `INFO`, `WARN`, `ERROR`.
     pub(super) levels: [&'static str; 5],
     /// Type, message and stack trace of an exception.
     pub(super) exception: [&'static str; 3],
@@ -36,19 +36,19 @@ pub(super) struct Preset {
     pub(super) service: ServiceNames,
     /// Fields of each line, such as the version of the schema.
     pub(super) constants: &'static [(&'static str, &'static str)],
-    /// How trace and span ids are written.
+    /// The encoding of trace and span ids.
     pub(super) ids: IdForm,
     /// Numbers that the backend can hold; others are text.
     pub(super) numbers: Numbers,
     /// Names that fields of the program may not take, or only in some form.
     pub(super) owned: LazyLock<OwnedNames>,
-    /// Whether `a.b` is the member `b` of an object `a`, so that `a` cannot be a value as well.
+    /// `true` if `a.b` is the member `b` of an object `a`, so that `a` cannot be a value as well.
     pub(super) unfolds: bool,
-    /// Whether all values of a key in one line must have one type, which the first of them decides.
+    /// `true` if all values of a key in one line must have one type, which the first of them decides.
     pub(super) is_typed: bool,
 }
 
-/// Where name, version and environment of the service go.
+/// Keys for name, version and environment of the service.
 #[derive(Debug)]
 pub(super) enum ServiceNames {
     /// Three keys.

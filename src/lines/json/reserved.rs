@@ -171,7 +171,7 @@ pub(super) fn renamed(key: &[u8], attempt: usize, unfolds: bool) -> Vec<u8> {
     [prefix, &flat, "_".repeat(attempt - 1).as_bytes()].concat()
 }
 
-/// What makes a key that collides with a reserved one its own.
+/// The prefix for keys that collide with a reserved one.
 const COLLISION_PREFIX: &str = "field.";
 
 /// Parts of a dotted key. Elasticsearch allows objects twenty deep; prefixes need some of them.

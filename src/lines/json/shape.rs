@@ -1,4 +1,4 @@
-//! Which values a name can have in a backend.
+//! The value types that a backend accepts for a name.
 
 use std::net::IpAddr;
 
@@ -117,7 +117,7 @@ impl<'a> Shape<'a> {
         if is_held { Self::Number } else { Self::Other }
     }
 
-    /// What is not finite is no number in a line.
+    /// A value that is not finite is not written as a number.
     fn from_float(value: f64, numbers: Numbers) -> Self {
         match value.abs() {
             size if !size.is_finite() || !numbers.holds_float(size) => Self::Other,

@@ -74,7 +74,7 @@ impl SpanScratch {
 /// Encodes the kept fields of one span.
 pub(super) type EncodeKept<'a> = dyn Fn(&KeptFields, &mut Fields) + 'a;
 
-/// How the fields of spans stand in a line.
+/// Representation of the fields of spans in a line.
 pub(super) struct SpanText<'a> {
     /// Encodes with the names and the redaction of the layer.
     pub(super) encode: &'a EncodeKept<'a>,
@@ -127,7 +127,7 @@ impl SpanText<'_> {
         }
     }
 
-    /// From the innermost to the outermost: the first one with a key wins.
+    /// Goes from the innermost to the outermost span: the first one with a key wins.
     fn merge(
         &self,
         innermost: &dyn SpanChain,

@@ -29,11 +29,11 @@ use crate::user_code::bounded_text::{MAX_LINE_TEXT, room_beside};
 pub(super) struct Values<'a> {
     /// Names and limits of the layer.
     pub(super) format: &'a Format,
-    /// Which values are replaced.
+    /// The rule for the values to replace.
     pub(super) redaction: &'a Redaction,
     /// Keys that are taken: those of the line for events, fewer inside of the list of spans.
     pub(super) reserved: &'a Reserved,
-    /// What was written so far.
+    /// The text written so far.
     pub(super) fields: &'a mut Fields,
     /// For an event, the line that its message goes to, and the event, whose exception is described by fields of its own,
     /// `exception.*`.

@@ -41,11 +41,11 @@ use crate::user_code::bounded_text::{MAX_LINE_TEXT, beginning, room_beside};
 /// Writes each event as a line for people. See the [module](self) for what it looks like.
 #[derive(Debug)]
 pub(crate) struct PrettyLayer<W> {
-    /// Where lines go.
+    /// The writer for lines.
     make_writer: W,
     /// Escape sequences, or none for files, `NO_COLOR` and `TERM=dumb`.
     colors: Colors,
-    /// Which values are replaced.
+    /// The rule for the values to replace.
     redaction: Redaction,
     /// Entries of the baggage that are shown as fields.
     baggage: BaggageKeys,
@@ -164,9 +164,8 @@ where
         let _ = self.make_writer.make_writer().write_all(line.as_bytes());
     }
 
-    /// `request{tenant=acme}:query`
-    /// From the outermost span to the innermost, without those that the filter of lines excludes. `None` if none is
-    /// left.
+    /// `request{tenant=acme}:query` The spans from the outermost to the innermost, without those that the filter of
+    /// lines excludes. `None` if none is left.
     fn span_path(&self, innermost: &dyn SpanChain) -> Option<String> {
         let spans: Vec<_> = scope(innermost).filter(|span| span.is_in_lines).collect();
         let mut path = String::new();
@@ -206,7 +205,7 @@ where
 
 /// Collects values as text that is safe to show.
 struct Values<'a> {
-    /// Of the layer.
+    /// The redaction of the layer.
     redaction: &'a Redaction,
     /// The text of the event, escaped. `None` until it was visited, or if there is none.
     message: Option<String>,

@@ -35,7 +35,7 @@ impl<'a> MakeWriter<'a> for Output {
     }
 }
 
-/// What `work` logs, without the times of day.
+/// Returns the output of `work`, without the times of day.
 fn text(configure: impl FnOnce(PrettyLayer<Output>) -> PrettyLayer<Output>, work: impl FnOnce()) -> String {
     let output = Output::default();
     let (lines, _) = shared(configure(PrettyLayer::new(output.clone(), Colors::Off)));

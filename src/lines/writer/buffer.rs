@@ -40,7 +40,7 @@ pub(super) struct Buffer {
     emptied: Condvar,
     /// Lines that did not fit or that the output refused.
     dropped: AtomicU64,
-    /// What happens if there is no room.
+    /// The policy for a full buffer.
     overflow: OverflowPolicy,
     max_bytes: usize,
 }
@@ -69,7 +69,7 @@ struct State {
     /// Bytes accepted and bytes written, in total.
     accepted: u64,
     finished: u64,
-    /// Whether the reader must be woken.
+    /// `true` if the reader must be woken.
     reader: Reader,
     /// A flush is in progress: the reader must not wait for more lines.
     flushing: usize,
@@ -79,9 +79,9 @@ struct State {
     closed: bool,
     /// A wait for the output timed out; cleared by progress.
     stalled: bool,
-    /// Whether a line of the reader's own thread is there, such as the report of a panic in the output.
+    /// `true` if the buffer has a line of the reader's own thread, such as the report of a panic in the output.
     own_line: OwnLine,
-    /// How long callers may still wait for urgent lines, and since when that is so.
+    /// The time that callers may still wait for urgent lines, and the time from which it is counted.
     patience: Option<(Duration, Instant)>,
 }
 
@@ -384,7 +384,7 @@ pub(super) fn count_lines(lines: &[u8]) -> u64 {
 pub(super) const MAX_WAKE: Duration = Duration::from_millis(500);
 /// The time that a write gets that began late.
 const WRITE_GRACE: Duration = Duration::from_millis(40);
-/// How long the reader waits for more lines after a write.
+/// The time for which the reader waits for more lines after a write.
 const LINGER: Duration = Duration::from_millis(1);
 /// The longest wait for one urgent line. It is written much sooner, unless the machine is so busy that the reader has
 /// to wait for a processor.

@@ -12,7 +12,7 @@ use crate::settings::is_fifo;
 /// The end of the file at a path. If another file has taken the path, or none is there, the path is opened again.
 #[derive(Debug)]
 pub(super) struct LogFile {
-    /// As it was given; looked up before each write.
+    /// The path as it was given; looked up before each write.
     path: PathBuf,
     /// `None` for a FIFO before its first line and after a failure.
     open: Option<(File, Identity)>,

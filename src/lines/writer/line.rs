@@ -17,7 +17,7 @@ use crate::export::own_threads::on_line_writer;
 pub struct LineWriter<'a> {
     /// `None`: the line is discarded.
     writer: Option<&'a NonBlockingWriter>,
-    /// Whether the caller waits until the line is written.
+    /// `true` if the caller waits until the line is written.
     urgency: Urgency,
     /// The beginning of a line that is not complete.
     pieces: Vec<u8>,

@@ -1,4 +1,4 @@
-//! Where lines go.
+//! Destinations of log lines.
 
 use std::fmt;
 use std::io::{self, IsTerminal as _};
@@ -60,7 +60,7 @@ impl LogDestination {
         Self::Writer(BoxMakeWriter::new(make_writer))
     }
 
-    /// Whether the output is a terminal.
+    /// `true` if the output is a terminal.
     pub(crate) fn is_terminal(&self) -> bool {
         match self {
             Self::Stderr => io::stderr().is_terminal(),

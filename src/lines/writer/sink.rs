@@ -28,9 +28,10 @@ use crate::user_code::catch_panic;
 
 /// An open output.
 pub(super) struct Sink {
-    /// What the user has chosen.
+    /// The destination that the user has chosen.
     destination: Arc<LogDestination>,
-    /// What lines are written to instead of the destination itself: its file, or a copy of a standard stream.
+    /// The file that lines are written to instead of the destination itself: its file, or a copy of a standard
+    /// stream.
     file: Option<OpenFile>,
     /// The longest write of several lines. Other processes can write to a pipe as well, and only writes up to
     /// `PIPE_BUF` bytes are not mixed with theirs.

@@ -21,9 +21,9 @@ use crate::subscriber::thread_state::with_thread;
 pub(in crate::subscriber) struct NotedPanic {
     /// The OpenTelemetry span that the panic is recorded on.
     span: SpanId,
-    /// As configured when the panic was noted.
+    /// The options at the time of the panic.
     exceptions: ExceptionSignal,
-    /// What the event of the hook contained, completed.
+    /// The completed contents of the event of the hook.
     failure: EventError,
 }
 

@@ -58,7 +58,7 @@ impl ErrorFingerprint {
         Self { text: text[from..].into(), is_cut: from > 0 }
     }
 
-    /// Whether a text is the one remembered, or that of an error that wraps it.
+    /// Returns `true` if a text is the remembered one, or that of an error that wraps it.
     fn is_of(&self, text: &str) -> bool {
         text.strip_suffix(&*self.text)
             .is_some_and(|before| before.is_empty() || self.is_cut || before.ends_with(": "))

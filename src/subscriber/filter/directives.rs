@@ -68,7 +68,7 @@ pub(super) struct Parsed {
     pub(super) span: String,
     /// The corrected level. [`LevelFilter::TRACE`] if none was given.
     level: LevelFilter,
-    /// As it was written.
+    /// The text of the directive.
     text: String,
 }
 
@@ -77,7 +77,7 @@ pub(super) struct Parsed {
 struct Parser {
     /// Directives that are used, in the order of the text. Of equal ones the last counts, as in `tracing-subscriber`.
     good: Vec<Parsed>,
-    /// What is reported.
+    /// The reports.
     reports: Reports,
 }
 
@@ -334,7 +334,7 @@ fn is_token(name: &str) -> bool {
     name.contains(|c: char| c.is_ascii_digit()) && is_filter_with_secret(name)
 }
 
-/// What is wrong with a secret.
+/// The problem reported for a directive that may hold a secret.
 const NOT_A_FILTER: &str = "this is not a filter";
 
 /// Words that are meant as a switch.

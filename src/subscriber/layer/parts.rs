@@ -30,9 +30,9 @@ pub(crate) struct LayerParts<S> {
     pub(crate) records: Option<(Records, FilterHandle)>,
     /// Records carry the fields of the spans around them.
     pub(crate) has_span_fields_in_records: bool,
-    /// What makes OpenTelemetry spans; it has its filter itself.
+    /// The bridge that creates OpenTelemetry spans; it applies its filter itself.
     pub(crate) spans: Option<Spans<S>>,
-    /// What an error event sets on its span.
+    /// The options for marking the span of an error event.
     pub(crate) marks: Marks,
 }
 

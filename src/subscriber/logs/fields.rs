@@ -115,7 +115,7 @@ pub(super) struct CallsiteRecord {
     names: FieldNames,
     /// The name given to the macro, unless a field overrides it.
     name: Option<&'static str>,
-    /// Whether the place of the macro is an attribute, because no field is.
+    /// `true` if the location of the macro is an attribute, because no field has that key.
     has_file: bool,
     has_line: bool,
 }
@@ -153,7 +153,7 @@ impl CallsiteRecord {
 pub(super) struct EventFields<'a, R> {
     /// Searched again for repeated names and for its exception.
     event: &'a Event<'a>,
-    /// Of this event.
+    /// The data of the event's callsite.
     callsite: &'a CallsiteRecord,
     /// Limits and redaction.
     options: &'a LogOptions,

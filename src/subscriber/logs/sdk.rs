@@ -21,7 +21,7 @@ use crate::user_code::bounded_text::{MAX_TEXT, beginning};
 
 /// The loggers of one provider.
 pub(super) struct SdkLogs {
-    /// Has the user's processors and ours.
+    /// The provider with the user's processors and ours.
     provider: SdkLoggerProvider,
     /// One for each target: a record's scope is that of its logger. Without a lock, which could stay locked in a forked
     /// child.

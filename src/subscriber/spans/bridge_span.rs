@@ -49,7 +49,7 @@ where
 {
     /// Trace id, span id, flags and trace state.
     pub(super) context: SpanContext,
-    /// What was recorded so far.
+    /// The data recorded so far.
     pub(super) recording: Recording<S>,
     /// Explicit or inferred.
     pub(super) status: SpanStatus,
@@ -75,11 +75,11 @@ pub(super) enum Recording<S> {
 #[derive(Debug)]
 pub(super) struct SdkRecording {
     span: SdkSpan,
-    /// How many attributes it got since its start.
+    /// The number of attributes set since its start.
     passed_on: u32,
     /// Those after that, each key once, in the order of the first values.
     late: Vec<KeyValue>,
-    /// Where each key is in `late`.
+    /// The position of each key in `late`.
     places: HashMap<Key, usize>,
 }
 

@@ -30,7 +30,7 @@ pub(super) struct SpanMeaning {
     pub(super) name: Option<String>,
     /// The kind from `otel.kind`; INTERNAL if there is none.
     pub(super) kind: Option<SpanKind>,
-    /// From `otel.status_code` and its description, which count as set by the user.
+    /// The status from `otel.status_code` and its description, which is treated as set by the user.
     pub(super) status: SpanStatus,
 }
 
@@ -112,7 +112,7 @@ enum Special<'a> {
     Name(Cow<'a, str>),
     Kind(SpanKind),
     Status(Status),
-    /// Of a status Error.
+    /// The description of a status Error.
     Description(Cow<'a, str>),
 }
 

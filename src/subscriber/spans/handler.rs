@@ -63,7 +63,7 @@ pub(crate) fn is_handler_span(metadata: &Metadata<'_>) -> bool {
     metadata.is_span() && metadata.target() == TARGET
 }
 
-/// What a handler span is created for.
+/// The call for which a handler span is created.
 pub(in crate::subscriber) struct Adopted {
     /// The context with the span of the call.
     pub(super) context: OtelContext,

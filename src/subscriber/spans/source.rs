@@ -45,7 +45,7 @@ pub(crate) struct SpanSource {
     sampler: SharedSampler,
 }
 
-/// What starts spans.
+/// Backend that creates spans.
 #[derive(Clone, Debug)]
 enum Backend {
     /// This crate: spans are encoded as they are recorded.
@@ -61,7 +61,7 @@ pub(crate) struct DirectSource {
     pub(crate) queue: Option<Arc<Queue>>,
     /// The encoded instrumentation scope.
     pub(crate) scope: Vec<u8>,
-    /// Of attributes, events and links.
+    /// The limits of attributes, events and links.
     pub(crate) limits: SpanLimitSettings,
     /// Counts the sampled spans that have not ended. `None` for spans of `tracing`, which the subscriber counts.
     pub(crate) open: Option<Arc<AtomicU64>>,

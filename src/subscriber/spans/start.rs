@@ -43,7 +43,7 @@ impl SpanBridge {
     ///
     /// # Errors
     ///
-    /// As [`start`](Self::start).
+    /// Like [`start`](Self::start).
     pub(super) fn start_with<'a>(
         &self,
         state: &'a Arc<SpanState>,
@@ -142,7 +142,8 @@ pub(super) fn wait_for(state: &SpanState, starting: ThreadId) {
     }
 }
 
-/// How long a thread waits for another one that is starting the same span. Then it goes on with the span around it.
+/// The time for which a thread waits for another one that is starting the same span. Afterwards it continues with the
+/// enclosing span.
 const MAX_START: Duration = Duration::from_secs(1);
 /// Between two looks.
 const PAUSE: Duration = Duration::from_micros(100);

@@ -51,7 +51,7 @@ pub(crate) struct SpanState {
     /// `true` if the span is known to be unsampled and represents its parent, so it need not be started. Reset when
     /// another parent is set or a start is required.
     pub(super) follows_parent: AtomicBool,
-    /// How far its start has come.
+    /// The progress of its start.
     pub(super) stage: ForkMutex<Stage>,
     /// Set once, under the lock of the stage or by the thread that is starting it.
     pub(super) started: OnceLock<Started>,
@@ -97,7 +97,7 @@ pub(super) struct PendingSpan {
 /// Data set on a span before it starts.
 #[derive(Debug, Default)]
 pub(super) struct Additions {
-    /// What its fields say beside its attributes.
+    /// The properties set by its fields, besides attributes.
     pub(super) meaning: SpanMeaning,
     // Set through an extension trait:
     pub(super) attributes: Vec<KeyValue>,
@@ -144,7 +144,7 @@ impl PendingSpan {
 pub(super) struct Started {
     /// Holds the OpenTelemetry span.
     pub(super) context: OtelContext,
-    /// When the OpenTelemetry span started, if closing the `tracing` span ends it.
+    /// The start time of the OpenTelemetry span, if closing the `tracing` span ends it.
     pub(super) own: Option<StartTime>,
     pub(super) is_recording: bool,
 }

@@ -26,10 +26,10 @@ use crate::subscriber::thread_state::{FLAGS, with_flag};
 #[derive(Debug, Default)]
 pub(super) struct SpanStatus(Option<Box<Statuses>>);
 
-/// What was set, by the user and by this crate.
+/// The status set by the user, and the one set by this crate.
 #[derive(Debug, Default)]
 struct Statuses {
-    /// What the program has set; never replaced by what is inferred.
+    /// The status set by the program; never replaced by an inferred one.
     own: Status,
     /// The user has set `error.type`.
     has_own_type: bool,

@@ -58,7 +58,7 @@ fn remote(number: u64) -> OtelContext {
     OtelContext::new().with_remote_span_context(context)
 }
 
-/// What each thread does with the span that all share.
+/// The work of each thread on the span that all share.
 fn reach(span: &tracing::Span, thread: usize) {
     match thread % THREADS {
         0 => {

@@ -1,4 +1,4 @@
-//! What filters do with events of this crate, and with the values of spans.
+//! Filters and events of this crate, and filters by the values of spans.
 
 use std::fmt;
 use std::sync::mpsc::channel;

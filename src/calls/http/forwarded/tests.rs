@@ -131,7 +131,7 @@ fn lines_of_a_header_are_one_list() {
     assert_eq!((client(&list, 2).as_deref(), host_of(&list, 1).as_deref()), (Some("1.2.3.4"), Some("h")));
 }
 
-/// What a proxy does to a header that it sets.
+/// The way in which a proxy changes a header that it sets.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Proxies {
     /// Each appends an element.

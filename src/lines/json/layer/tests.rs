@@ -1,4 +1,4 @@
-//! What is asserted here is the line as a reader gets it.
+//! These tests assert the line as a reader receives it.
 
 mod span_fields;
 

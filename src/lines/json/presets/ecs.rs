@@ -15,8 +15,8 @@
 //! | `boolean`, `date`, `ip` | `event.start` | keeps its name if its value is a boolean, a date, an IP address |
 //! | `geo_point`, `constant_keyword` | `data_stream.type` | is renamed, because no value is certain to be accepted |
 //!
-//! What is below a field that is no object (`source.port.name`) is renamed. Numbers beyond what the `float` of a dynamic
-//! mapping holds are written as text.
+//! Keys below a field that is not an object (`source.port.name`) are renamed. Numbers beyond what the `float` of a
+//! dynamic mapping holds are written as text.
 
 use std::sync::LazyLock;
 

@@ -1,4 +1,4 @@
-//! What is reported about directives.
+//! Reports about directives.
 
 use std::fmt;
 
@@ -9,13 +9,13 @@ use crate::settings::secrets::REDACTED;
 pub(crate) struct BadDirective {
     /// The directive as it was written.
     pub(crate) text: String,
-    /// What is wrong with it, and what is used instead.
+    /// The problem, and the value that is used instead.
     pub(crate) reason: String,
     /// Severity of the report.
     pub(crate) severity: Severity,
 }
 
-/// Whether a directive in code is an error.
+/// Severity of a directive in code: `true` if it is an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Severity {
     /// An error in code, a warning in the environment.

@@ -1,4 +1,4 @@
-//! Where one directive ends and the next begins.
+//! Splits a list of directives.
 //!
 //! Commas, blanks and slashes inside of `[…]`, `{…}` and the quotes in them belong to a directive:
 //! `my_crate[span{user="ann lee",id}]=debug,info` has two directives.
@@ -18,7 +18,7 @@ pub(super) fn split_at_slash(text: &str) -> Option<(&str, &str)> {
     Some((&text[..slash], &text[slash + 1..]))
 }
 
-/// Whether a place in a list of directives is outside of brackets and quotes.
+/// Tracks whether a position in a list of directives is outside of brackets and quotes.
 #[derive(Default)]
 struct Outside {
     depth: usize,

@@ -83,7 +83,7 @@ pub(super) fn run(
         .collect()
 }
 
-/// What callsites are interested in is global, and changes with every subscriber that comes and goes.
+/// The interest in callsites is global, and changes whenever a subscriber is created or dropped.
 pub(super) fn alone() -> MutexGuard<'static, ()> {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)

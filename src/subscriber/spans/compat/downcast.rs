@@ -21,11 +21,11 @@ use super::{Stock, stock};
 
 /// A layer that makes the stock layer visible to downcasts. It does nothing else.
 pub(in crate::subscriber) struct StockExtensions<S> {
-    /// What is found in place of this layer.
+    /// The value that is found in place of this layer.
     target: Target<S>,
 }
 
-/// Where the stock layer is.
+/// The location of the stock layer.
 enum Target<S> {
     /// Over the registry of twins.
     Twins(Arc<Stock>),

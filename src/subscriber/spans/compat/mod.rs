@@ -4,10 +4,10 @@
 //! make. So a stock layer stands beside the subscriber, over a registry of its own. It is found by a downcast
 //! ([`StockExtensions`]) and takes no part in the subscriber's work.
 //!
-//! When such a call concerns a span for the first time, a *twin* of it is created in that registry ([`TwinRegistry`]).
-//! What is set on the twin before the span starts is handed over by the tracer of the stock layer ([`TwinTracer`]),
-//! which starts our span. From then on the twin's context is ours. A span without such calls has no twin and pays
-//! nothing; a span with a twin starts through it, and closes it.
+//! The first such call for a span creates a *twin* of it in that registry ([`TwinRegistry`]). Data that is set on the
+//! twin before the span starts is handed over by the tracer of the stock layer ([`TwinTracer`]), which starts our
+//! span. From then on the twin's context is ours. A span without such calls has no twin and pays nothing; a span with
+//! a twin starts through it, and closes it.
 //!
 //! While a span starts through its twin, the stock layer has the twin locked, and with it samplers and span processors of
 //! the user run. A twin is not looked up meanwhile: calls of the same thread have no effect, those of others wait for at most

@@ -54,7 +54,7 @@ impl TwinRegistry {
 
     /// Removes the twins of closed spans.
     ///
-    /// Where a layer of the user creates a span while one is being closed, a twin stays, and further ones are left for
+    /// If a layer of the user creates a span while one is being closed, a twin stays, and further ones are left for
     /// the next time.
     fn remove_ended(&self) {
         // What is dropped with a twin can be the user's: no lock is held meanwhile.
@@ -93,7 +93,7 @@ pub(super) fn start_twin(dispatch: &Dispatch, twin: &Id) {
     with_flag(|flags| &flags.ids, IdMeaning::Twins, || _ = get_otel_context(twin, dispatch));
 }
 
-/// Has a twin removed, without the stock layer: it would end a span that our bridge ends.
+/// Removes a twin without the stock layer: it would end a span that our bridge ends.
 pub(super) fn close_twin(stock: &Stock, twin: &Id) {
     if let Some(registry) = twins_of(stock) {
         registry.ended.lock().push(twin.clone());
