@@ -41,7 +41,7 @@ impl TraceIds {
         Self::from_span(event.parent()?, dispatch?)
     }
 
-    /// Returns the ids of a `tracing` span, and starts it. `None` if it is no OpenTelemetry span.
+    /// Returns the ids of a `tracing` span, and starts it. `None` if it is not an OpenTelemetry span.
     pub(crate) fn from_span(id: &span::Id, dispatch: &Dispatch) -> Option<Self> {
         let context = tracing_opentelemetry::get_otel_context(id, dispatch)?;
         Self::from_span_context(context.span().span_context())

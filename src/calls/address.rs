@@ -1,7 +1,7 @@
 //! Addresses of servers and peers.
 //!
-//! Both protocols record the server's address and the peer's. Texts are shared (`Arc<str>`): a server has few names and
-//! a connection one peer, so that a call costs a comparison and no allocation.
+//! Both protocols record the server's address and the peer's. Texts are shared (`Arc<str>`): a server has few names
+//! and a connection one peer, so a call costs a comparison and no allocation.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;

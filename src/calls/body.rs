@@ -11,7 +11,7 @@
 //! A call is finished exactly once: it is removed from the body when it finishes, and `is_end_stream` is queried
 //! after each frame, because hyper does not poll a body of known length once it has all bytes.
 //!
-//! A transport may never query `is_end_stream` or `size_hint`, so that a panic there is not passed on where this crate
+//! A transport may never query `is_end_stream` or `size_hint`, so a panic there is not passed on where this crate
 //! queries them.
 //!
 //! The inner body is polled and dropped with the call's context attached, so its spans and events belong to the call.

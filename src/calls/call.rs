@@ -145,7 +145,7 @@ impl Call {
 
 /// A guard that keeps the call's context current.
 pub(super) struct Entered<'a> {
-    /// Borrowed, so that the call cannot end while it is entered.
+    /// Borrowed, so the call cannot end while it is entered.
     call: &'a mut Call,
     /// `None` if the handler's `tracing` span brings the context along.
     attached: Option<ContextGuard>,

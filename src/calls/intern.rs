@@ -14,8 +14,8 @@ use std::sync::{Mutex, PoisonError};
 #[cfg(feature = "http")]
 use arc_swap::ArcSwap;
 
-/// Values by their names. Their number is limited, in case names come from callers. A stored value stays as long as the
-/// layer, so that its address identifies it.
+/// Values by their names. Their number is limited, in case names come from callers. A stored value stays as long as
+/// the layer, so its address identifies it.
 ///
 /// Reading takes no lock: the map is replaced as a whole when a name is added, which happens a few times at the start
 /// of a program.
@@ -53,8 +53,8 @@ impl<T> Default for Interned<T> {
     }
 }
 
-/// Returns a name that lives as long as the program, so that it is not copied for every span. The number is limited, so
-/// that memory does not grow with what peers send.
+/// Returns a name that lives as long as the program, so it is not copied for every span. The number is limited, so
+/// memory does not grow with what peers send.
 ///
 /// Takes a lock; callers keep the result. The memory is leaked on purpose, at most [`MAX_NAMES`] names.
 pub(super) fn static_name(name: &str) -> Option<&'static str> {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use super::Side;
 use crate::export::own_threads::ThreadFlag;
 
-/// Measures how long `poll_ready` returned `Pending` before the next call, so that waiting for a concurrency limit inside
+/// Measures how long `poll_ready` returned `Pending` before the next call, so waiting for a concurrency limit inside
 /// the layer is part of the call. A clone starts without a wait, because it serves another request.
 #[derive(Debug, Default)]
 pub(super) struct ReadyTimer {

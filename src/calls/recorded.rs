@@ -1,4 +1,4 @@
-//! Marks in the extensions of a request that a layer records, so that layers inside of it do not record it again.
+//! Marks in the extensions of a request that a layer records, so layers inside of it do not record it again.
 //!
 //! | mark | set by |
 //! |---|---|

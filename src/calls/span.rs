@@ -1,7 +1,7 @@
 //! The span of a call, and the tracer that starts it.
 //!
-//! The span is one of the OpenTelemetry API, so that a log filter cannot remove it. At servers a `tracing` span stands for it
-//! in the handler: `Span::current()`, `#[instrument]` and `in_current_span` work there as everywhere.
+//! The span is one of the OpenTelemetry API, so a log filter cannot remove it. At servers a `tracing` span stands for
+//! it in the handler: `Span::current()`, `#[instrument]` and `in_current_span` work there as everywhere.
 //!
 //! # Times
 //!

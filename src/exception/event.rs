@@ -30,7 +30,7 @@ impl EventException {
     }
 
     /// Returns `true` if the error in the field `name` takes the place of the one in the field `earlier`. Of fields
-    /// with one name the last counts.
+    /// with one name the last wins.
     pub(crate) fn counts(name: &str, earlier: Option<&str>) -> bool {
         earlier.is_none_or(|earlier| name == ERROR_FIELD || name == earlier)
     }

@@ -61,7 +61,7 @@ enum State {
     Blank,
     /// A `(` or `{` has ended the name.
     Complete,
-    /// The text is no name of a type.
+    /// The text is not a name of a type.
     NotAName,
 }
 

@@ -153,7 +153,7 @@ struct Inside {
 }
 
 impl Inside {
-    /// Notes how many texts there are, so that those of this event can be removed at its end.
+    /// Notes how many texts there are, so those of this event can be removed at its end.
     fn enter() -> Self {
         let enter = |texts: &ThreadTexts| {
             texts.depth.set(texts.depth.get() + 1);

@@ -18,7 +18,7 @@ use crate::settings::Signal;
 
 /// Encodes each log record on the thread that emits it, straight into the queue.
 ///
-/// It is the last processor of the provider, so that it gets what the others left.
+/// It is the last processor of the provider, so it gets what the others left.
 #[derive(Debug)]
 pub(crate) struct LogQueue {
     /// The queue of log records, for all destinations.

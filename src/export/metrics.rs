@@ -31,7 +31,7 @@ use crate::settings::{DEFAULT_BATCH_BYTES, QueueSettings, Signal};
 /// Puts each collection into the queue as one request, and returns at once: its delivery does not
 /// delay the reader, and is counted in the ledger like everything else.
 ///
-/// While the collector is away, collections wait as everything does, so that a graph has no gap afterwards. If a flush
+/// While the collector is away, collections wait as everything does, so a graph has no gap afterwards. If a flush
 /// adds one too many, the oldest is dropped: see [`Queue::push_request`].
 #[derive(Debug)]
 pub(crate) struct MetricQueue {
@@ -43,7 +43,7 @@ pub(crate) struct MetricQueue {
     temporality: Temporality,
     /// Shared with the other readers.
     overflow: OverflowReports,
-    /// Locked for the whole of a [`push`](Self::push), so that collections are encoded and queued in one order.
+    /// Locked for the whole of a [`push`](Self::push), so collections are encoded and queued in one order.
     state: Mutex<State>,
 }
 

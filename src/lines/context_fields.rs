@@ -65,7 +65,7 @@ impl BaggageKeys {
 
 /// Shows the fields of the current context, and of its baggage those that `baggage` names, for an event of `target`.
 ///
-/// A key may come twice: the first one counts.
+/// A key may come twice: the first one wins.
 pub(crate) fn for_each(target: &str, baggage: &BaggageKeys, visit: &mut dyn FnMut(&str, &Value)) {
     if !may_touch_context(target) {
         return;

@@ -6,7 +6,7 @@ use tracing_core::Metadata;
 
 use crate::trace_ids::TraceIds;
 
-/// Computed once per event and passed to every output, so that line and record agree.
+/// Computed once per event and passed to every output, so line and record agree.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct EventContext<'a> {
     pub(crate) time: SystemTime,

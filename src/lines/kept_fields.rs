@@ -19,7 +19,7 @@ use super::thread_buffers::ThreadBuffers;
 use crate::semconv::ERROR_TYPE;
 use crate::user_code::bounded_text::{MAX_TEXT, beginning, room_beside};
 
-/// The fields of a span in the order in which they were recorded, no name twice: the last value counts.
+/// The fields of a span in the order in which they were recorded, no name twice: the last value wins.
 ///
 /// Values are stored and texts are formatted once, when the span is created or the field recorded. Every output then
 /// writes them in its own form, and only if it has something to write.

@@ -51,7 +51,7 @@ impl KeptSpan {
         self.fields.get_mut()
     }
 
-    /// Removes everything, so that the memory can be that of another span. Returns `false` if it is unusually much.
+    /// Removes everything, so the memory can be that of another span. Returns `false` if it is unusually much.
     pub(crate) fn clear(&mut self) -> bool {
         self.is_in_lines = false;
         self.is_in_records = false;

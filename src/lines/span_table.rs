@@ -95,5 +95,5 @@ impl Hasher for IdHasher {
     }
 }
 
-/// A power of two, so that a shard is chosen by bits.
+/// A power of two, so a shard is chosen by bits.
 const SHARDS: usize = 64;

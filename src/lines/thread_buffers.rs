@@ -1,12 +1,12 @@
-//! Memory of a thread for lines and fields, so that they cost no allocation.
+//! Memory of a thread for lines and fields, so they cost no allocation.
 
 use std::cell::Cell;
 
 use super::json::Scratch;
 use super::kept_fields::KeptFields;
 
-/// Each buffer is taken out while it is used: a value that logs while it is being formatted finds none and gets a fresh
-/// one, so that neither event tears the other.
+/// Each buffer is taken out while it is used: a value that logs while it is being formatted finds none and gets a
+/// fresh one, so neither event tears the other.
 pub(super) struct ThreadBuffers {
     /// For a line.
     pub(super) line: Cell<Option<Box<Scratch>>>,

@@ -61,8 +61,8 @@ impl TextMapPropagator for B3 {
         }
     }
 
-    /// The headers of both variants: receivers read both, so that one which a request has already must not stay beside
-    /// the new ones.
+    /// The headers of both variants: receivers read both, so one which a request has already must not stay beside the
+    /// new ones.
     fn fields(&self) -> FieldIter<'_> {
         static FIELDS: LazyLock<[String; 6]> =
             LazyLock::new(|| [SINGLE, TRACE_ID, SPAN_ID, PARENT_ID, SAMPLED, FLAGS].map(Into::into));

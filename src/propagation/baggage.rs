@@ -1,4 +1,4 @@
-//! [W3C Baggage](https://www.w3.org/TR/baggage/), so that a value arrives as it was: the SDK's own propagator does not
+//! [W3C Baggage](https://www.w3.org/TR/baggage/), so a value arrives as it was: the SDK's own propagator does not
 //! encode `%`, cuts values at `=` and trims them.
 //!
 //! Properties (`;ttl=30`) are passed on as they came, without being decoded.

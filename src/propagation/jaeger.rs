@@ -118,7 +118,7 @@ fn baggage_key(header: &str) -> Option<&str> {
     (prefix.eq_ignore_ascii_case(UBERCTX) && !key.is_empty()).then_some(key)
 }
 
-/// A key becomes a part of the header's name, so that not every key of the baggage can be sent.
+/// A key becomes a part of the header's name, so not every key of the baggage can be sent.
 fn is_header_name(key: &str) -> bool {
     http::HeaderName::from_bytes(key.as_bytes()).is_ok()
 }

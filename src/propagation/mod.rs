@@ -247,5 +247,5 @@ const VALUES: [u8; 256] = {
     }
     values
 };
-/// All bits, so that it remains visible in any union.
+/// All bits, so it remains visible in any union.
 const NO_DIGIT: u8 = 0xff;

@@ -30,7 +30,7 @@ impl<B> BuilderHooks<B> {
         self.0.len()
     }
 
-    /// Returns `true` if the user added nothing, so that shortcuts are possible.
+    /// Returns `true` if the user added nothing, so shortcuts are possible.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -39,7 +39,7 @@ impl IdGenerator for RandomIds {
     }
 }
 
-/// Marks this process as the one whose ids are not changed. Must be called before a fork can happen, so that a provider
+/// Marks this process as the one whose ids are not changed. Must be called before a fork can happen, so a provider
 /// does it when it is created.
 pub(crate) fn remember_process() {
     LazyLock::force(&FIRST_PROCESS);

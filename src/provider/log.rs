@@ -18,7 +18,7 @@ pub(crate) fn logger_provider(
     let builder = additions.apply(SdkLoggerProvider::builder());
     let builder = builder.with_resource(resource);
     match queue {
-        // Last, so that the user's processors have changed the record before it is encoded.
+        // Last, so the user's processors have changed the record before it is encoded.
         Some(queue) => builder.with_log_processor(queue).build(),
         None => builder.build(),
     }

@@ -1,7 +1,7 @@
 //! The SDK's providers, made from settings.
 //!
 //! The SDK's builders read some variables themselves, differently from the specification. Whatever they read is set
-//! here, so that `settings` alone decides.
+//! here, so `settings` alone decides.
 //!
 //! | provider | samples, aggregates or passes on | exports through |
 //! |---|---|---|

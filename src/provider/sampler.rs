@@ -160,7 +160,7 @@ impl SamplingShortcut {
 }
 
 impl Dropped {
-    /// Returns what is known of the sampler of a setting. A custom sampler counts as the default.
+    /// Returns what is known of the sampler of a setting. A custom sampler is treated as the default.
     fn from_setting(setting: &SamplerSetting) -> Self {
         match setting {
             SamplerSetting::AlwaysOn | SamplerSetting::TraceIdRatio(_) => Self::None,
@@ -181,7 +181,7 @@ impl Dropped {
 }
 
 impl Kept {
-    /// Returns what is known of the sampler of a setting. A custom sampler counts as the default.
+    /// Returns what is known of the sampler of a setting. A custom sampler is treated as the default.
     fn from_setting(setting: &SamplerSetting) -> Self {
         match setting {
             SamplerSetting::AlwaysOn | SamplerSetting::ParentBasedAlwaysOn | SamplerSetting::Custom => {

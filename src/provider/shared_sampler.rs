@@ -45,7 +45,7 @@ struct Shared {
     custom: Option<CustomSampler>,
     /// `false` with an id generator of the user: ids of spans that are not recorded come from it as well.
     has_shortcuts: bool,
-    /// Held while `shortcut` and `current` change, so that two changes do not mix.
+    /// Held while `shortcut` and `current` change, so two changes do not mix.
     changing: Mutex<()>,
 }
 
@@ -83,8 +83,8 @@ impl SharedSampler {
         self.counts.as_ref()
     }
 
-    /// Counts a span that starts without a call of [`should_sample`](ShouldSample::should_sample), which counts as
-    /// well.
+    /// Counts a span that starts without a call of [`should_sample`](ShouldSample::should_sample), which is treated
+    /// as well.
     #[inline]
     pub(crate) fn count(&self, parent: &SpanContext, decision: &SamplingDecision) {
         if let Some(counts) = &self.counts {
@@ -159,8 +159,8 @@ impl ShouldSample for SharedSampler {
 
 /// The sampler as it is between two changes.
 ///
-/// A parent whose span context is invalid is no parent, and one that has left the decision to this service counts as
-/// none: the root sampler decides. A sampler that panics drops the span.
+/// A parent whose span context is invalid is no parent, and one that has left the decision to this service is treated
+/// as none: the root sampler decides. A sampler that panics drops the span.
 #[derive(Clone, Debug)]
 pub(crate) struct CurrentSampler {
     /// Decides on spans that are not known in advance.

@@ -16,8 +16,8 @@ use crate::export::SpanQueue;
 use crate::settings::{SpanLimitSettings, TraceSettings};
 
 /// Creates the provider. `queue` is `None` if nothing is exported; `additions` are the user's components: processors,
-/// an id generator. They come first, so that the export sees what the user's processors have changed, and our sampler
-/// and limits replace theirs.
+/// an id generator. They come first, so the export sees what the user's processors have changed, and our sampler and
+/// limits replace theirs.
 ///
 /// The sampler is shared with the bridge and the layers for calls, which call it directly.
 pub(crate) fn tracer_provider(

@@ -65,7 +65,7 @@ struct Defaults {
 }
 
 impl Defaults {
-    /// Returns `true` if the defaults differ from those of the SDK, so that a view is needed to apply them.
+    /// Returns `true` if the defaults differ from those of the SDK, so a view is needed to apply them.
     fn change_anything(&self) -> bool {
         self.histograms != HistogramAggregation::ExplicitBuckets
             || self.cardinality != CardinalityLimits::default()

@@ -1,4 +1,4 @@
-//! gRPC status codes. They are this crate's own, so that tonic is not part of its public interface.
+//! gRPC status codes. They are this crate's own, so tonic is not part of its public interface.
 
 use std::fmt;
 

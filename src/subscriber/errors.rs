@@ -9,12 +9,12 @@
 //! [`record_error()`](crate::subscriber::record_error()) is explicit and marks the current span.
 //!
 //! **What is set**: status Error with the event's message, or else the error's text, as description; `error.type`. A
-//! user's own status, description or `error.type` stays; of several errors the first counts.
+//! user's own status, description or `error.type` stays; of several errors the first wins.
 //!
 //! **Exceptions**: an error (a field that holds an error value, the field `error`, or fields `exception.*`) is
-//! recorded as one `exception` span event, unless it is known. An error counts as already recorded if its message, or
-//! that of one of its causes, was recorded on this span or a descendant. A message that ends with `: ` and the
-//! recorded message also matches, because wrappers have that form. Every span remembers the last
+//! recorded as one `exception` span event, unless it is known. An error is treated as already recorded if its
+//! message, or that of one of its causes, was recorded on this span or a descendant. A message that ends with `: `
+//! and the recorded message also matches, because wrappers have that form. Every span remembers the last
 //! [`REMEMBERED`](recorded::REMEMBERED) such texts. So an error that passes through five functions is one exception,
 //! on the span where it arose; the spans above it get status and type alone.
 //!
@@ -261,7 +261,7 @@ impl Exception {
         Self { texts: vec![text], ..Self::default() }
     }
 
-    /// Puts what the user has set in the place of what the error says.
+    /// Puts what the user has set instead of what the error says.
     fn replace(&mut self, own: OwnException) {
         if let Some(message) = own.message {
             self.display = self.display.take().or_else(|| self.texts.first().cloned());

@@ -16,8 +16,8 @@ use crate::lines::json::JsonLayer;
 use crate::lines::pretty::PrettyLayer;
 use crate::lines::span::SpanChain;
 
-/// Writes lines of any format.
-/// Shared by the layer and by the writer of this crate's own lines, so that both have one writer and one configuration.
+/// Writes lines of any format. Shared by the layer and by the writer of this crate's own lines, so both have one
+/// writer and one configuration.
 pub(crate) type Lines = Arc<dyn LineFormat>;
 
 /// A format of log lines.

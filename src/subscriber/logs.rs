@@ -12,9 +12,9 @@
 //! | `code.file.path`, `code.line.number` | the place of the macro |
 //! | other attributes | the other fields, then those that the caller has encoded already |
 //!
-//! Numbers stay numbers where OTLP has a type for them; those beyond 64 signed bits become text. Of fields with
-//! one name the last counts, and an event's own fields win over the caller's. A field whose `Debug` or `Display`
-//! panics becomes `[panicked]`; the rest of the record is not touched by that. A field without a name is dropped, and
+//! Numbers stay numbers where OTLP has a type for them; those beyond 64 signed bits become text. Of fields with one
+//! name the last wins, and an event's own fields win over the caller's. A field whose `Debug` or `Display` panics
+//! becomes `[panicked]`; the rest of the record is not touched by that. A field without a name is dropped, and
 //! counted as a dropped attribute.
 //!
 //! Records go as bytes straight into the queue, without an allocation once the thread's buffers have grown. Only

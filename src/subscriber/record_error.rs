@@ -17,8 +17,8 @@ use crate::subscriber::errors;
 ///
 /// An error that was already recorded on the way here, on this `tracing` span or on one below it, is not recorded as
 /// an exception a second time. It is recognised by its text, or by that of one of its causes; a text that ends with
-/// `: ` and the recorded one counts as the same. `OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN=logs` leaves the exception to
-/// the log record alone.
+/// `: ` and the recorded one is treated as the same. `OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN=logs` leaves the exception
+/// to the log record alone.
 ///
 /// If telemetry is not installed, only the current OpenTelemetry span is changed. In a span processor that is called
 /// for the end of a span, the error is logged alone.

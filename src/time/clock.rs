@@ -2,8 +2,8 @@
 //!
 //! The part up to the second is cached, because thousands of lines share it.
 //!
-//! Each thread has its own [`Clock`] among the buffers for lines, so that no lock is needed. There are no leap seconds,
-//! as in [`SystemTime`]. Digits beyond the microsecond are cut, not rounded: rounding could show the next second too
+//! Each thread has its own [`Clock`] among the buffers for lines, so no lock is needed. There are no leap seconds, as
+//! in [`SystemTime`]. Digits beyond the microsecond are cut, not rounded: rounding could show the next second too
 //! early.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

@@ -6,8 +6,8 @@
 //! | a value in a line | 16 MiB, or the setting of the layer |
 //! | an error with its causes | 1 MiB |
 //!
-//! Limits apply while a text is copied, so that a huge value never exists twice in memory. They count bytes; a
-//! character is never cut in half.
+//! Limits apply while a text is copied, so a huge value never exists twice in memory. They count bytes; a character
+//! is never cut in half.
 
 use std::fmt::{self, Write};
 
@@ -75,8 +75,8 @@ pub(crate) fn append_caught(
 /// The replacement of a value whose formatting panics.
 pub(crate) const PANICKED: &str = "[panicked]";
 
-/// Appends to a string up to a limit. What is formatted ends with an error when the limit is reached, so that a huge
-/// value is not formatted to its end.
+/// Appends to a string up to a limit. What is formatted ends with an error when the limit is reached, so a huge value
+/// is not formatted to its end.
 #[derive(Debug)]
 pub(crate) struct BoundedText<'a> {
     text: &'a mut String,

@@ -1,7 +1,7 @@
 //! The access log: one event for each finished call.
 //!
-//! It is an event of `tracing`, so that it passes filters, redaction and formats as every other one, with the trace id
-//! of the call. It is emitted on the thread that ends the call, before the span ends.
+//! It is an event of `tracing`, so it passes filters, redaction and formats as every other one, with the trace id of
+//! the call. It is emitted on the thread that ends the call, before the span ends.
 //!
 //! | field | value |
 //! |---|---|
@@ -41,7 +41,7 @@ pub(super) fn emit(
         side,
         rpc.method = &*method.name,
         rpc.status_code = status.code.name(),
-        // Computed from nanoseconds, so that 228 751 ns become 0.228751 exactly.
+        // Computed from nanoseconds, so 228 751 ns become 0.228751 exactly.
         duration_ms = duration.as_nanos() as f64 / 1e6,
         peer = peer.map(tracing::field::display),
         requests = requests.count,

@@ -1,6 +1,6 @@
 //! The methods that a descriptor set lists.
 //!
-//! Three levels of names are read of it, so that a program without protobuf of its own needs no library for it.
+//! Three levels of names are read of it, so a program without protobuf of its own needs no library for it.
 //!
 //! ```text
 //! FileDescriptorSet

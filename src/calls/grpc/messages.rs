@@ -37,7 +37,7 @@ use crate::semconv;
 pub(super) struct CallMessages {
     /// Shared with the request body.
     requests: Arc<MessageCounter>,
-    /// Counted by the owner of the call, so that nothing is shared.
+    /// Counted by the owner of the call, so nothing is shared.
     responses: MessageCounter,
     /// The position of the response within its current message.
     response_framer: MessageFramer,

@@ -8,8 +8,8 @@
 //! | at the start of each call | `filter`, `span_name`, `request_attributes`, `remote_context`, `peer_address` of a server |
 //! | when the response, its trailers or the end come | `response_attributes`, `is_error`, `peer_address` of a client, `access_log` |
 //!
-//! A setter clones the options if a recorder shares them already, so that a layer can be configured after it was
-//! cloned. Setters wrap each closure, so that a panic in it is caught (see [`calls`](crate::calls)).
+//! A setter clones the options if a recorder shares them already, so a layer can be configured after it was cloned.
+//! Setters wrap each closure, so a panic in it is caught (see [`calls`](crate::calls)).
 
 use std::fmt;
 use std::net::SocketAddr;

@@ -35,7 +35,7 @@ pub(super) fn emit(
         http.request.method = method,
         http.route = route,
         http.response.status_code = status.map(|status| status.as_u16()),
-        // Computed from nanoseconds, so that 228 751 ns become 0.228751 exactly.
+        // Computed from nanoseconds, so 228 751 ns become 0.228751 exactly.
         duration_ms = duration.as_nanos() as f64 / 1e6,
         response_bytes,
         "request finished"

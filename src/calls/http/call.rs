@@ -264,7 +264,7 @@ impl Call {
         self.route.clone()
     }
 
-    /// Returns the value of `error.type`, if the request counts as failed or as given up.
+    /// Returns the value of `error.type`, if the request is counted as failed or as given up.
     ///
     /// Conventions: the type of the error, or else the status code as text.
     fn error_type(&self, outcome: &Outcome) -> Option<Cow<'static, str>> {

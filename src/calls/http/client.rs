@@ -32,8 +32,8 @@ use crate::user_code::catch_panic;
 
 /// Traces and measures every request that a client sends, and injects the trace context.
 ///
-/// For hyper-util's client and every other tower service over `http` types. Inside of a retry layer each attempt has a
-/// span of its own, see [`ResendCounter`]. Clones share their configuration.
+/// For hyper-util's client and every other tower service over `http` types. Inside of a retry layer each attempt has
+/// its own span, see [`ResendCounter`]. Clones share their configuration.
 ///
 /// ```
 /// use telemetry_bootstrap::http::ClientLayer;

@@ -1,7 +1,7 @@
 //! The metrics of a request: the series that it counts in, and their attributes.
 //!
 //! A series is a set of attributes with its bound instruments. It is looked up by a key of numbers and addresses, so
-//! that a request on a known route makes no attributes. Requests that failed with an error of the service, and those to
+//! a request on a known route makes no attributes. Requests that failed with an error of the service, and those to
 //! more servers than a layer stores, are measured with attributes of their own.
 
 use std::borrow::Cow;

@@ -1,6 +1,6 @@
 //! Methods, by their known names.
 //!
-//! Methods are case-sensitive, and any token is one, so that a peer can invent as many as it likes. Only known ones are
+//! Methods are case-sensitive, and any token is one, so a peer can invent as many as it likes. Only known ones are
 //! reported by name; all others are `_OTHER` on metrics and in attributes, and `HTTP` in the names of spans. Source:
 //! "Semantic conventions for HTTP spans", `http.request.method`.
 

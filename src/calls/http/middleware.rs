@@ -1,10 +1,10 @@
 //! [`ClientLayer`] as a middleware of reqwest.
 //!
-//! The middleware runs once for each attempt that reaches it. Behind a middleware that retries, each attempt has a
-//! span of its own, with `http.request.resend_count` from the second one; in front of it, one span covers all
-//! attempts. If there are two such middlewares, the outer one records the request, and the inner one each further
-//! attempt, if a middleware that retries is between them. Redirects that reqwest follows itself are below all
-//! middleware: one span covers them, and its address is that of the first request.
+//! The middleware runs once for each attempt that reaches it. Behind a middleware that retries, each attempt has its
+//! own span, with `http.request.resend_count` from the second one; in front of it, one span covers all attempts. If
+//! there are two such middlewares, the outer one records the request, and the inner one each further attempt, if a
+//! middleware that retries is between them. Redirects that reqwest follows itself are below all middleware: one span
+//! covers them, and its address is that of the first request.
 
 use std::error::Error;
 use std::fmt;

@@ -61,8 +61,8 @@
 //! # let _ = (client, request); }
 //! ```
 //!
-//! The global propagator injects the context; other headers stay as they are. Put the layer inside of retry and redirect
-//! layers, so that each attempt has a span; see [`ResendCounter`] for `http.request.resend_count`.
+//! The global propagator injects the context; other headers stay as they are. Put the layer inside of retry and
+//! redirect layers, so each attempt has a span; see [`ResendCounter`] for `http.request.resend_count`.
 //!
 //! A request that passes several client layers, of HTTP and of gRPC, is recorded once, by the outermost: if a library's
 //! client has a layer already, another one around it does not count its requests twice. A retry between two layers is

@@ -1,4 +1,4 @@
-//! Redirects that are followed outside of the layer, so that each request has a span.
+//! Redirects that are followed outside of the layer, so each request has a span.
 
 use async_trait::async_trait;
 use http::header::{self, HeaderName};
@@ -8,7 +8,7 @@ use reqwest_middleware::{Error, Middleware, Next, Result};
 
 use super::client::UrlTemplate;
 
-/// Follows redirects as a middleware of reqwest, so that each request has a span and a measurement of its own, with
+/// Follows redirects as a middleware of reqwest, so each request has a span and a measurement of its own, with
 /// `http.request.resend_count`.
 ///
 /// reqwest follows redirects inside of its client, where no middleware sees them. Switch that off, and add this

@@ -1,4 +1,4 @@
-//! The series of a layer's metrics, bound once, so that a measurement hashes no attributes and allocates nothing.
+//! The series of a layer's metrics, bound once, so a measurement hashes no attributes and allocates nothing.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};

@@ -29,7 +29,7 @@ use crate::export::destination::{Cause, Failure};
 pub(super) struct Backoff {
     /// Failures since the last success, without those that are counted in `throttled`.
     failures: u32,
-    /// Tries since the last success that the receiver refused because it limits the rate. Counted on their own, so that
+    /// Tries since the last success that the receiver refused because it limits the rate. Counted on their own, so
     /// the first one after an outage is followed by a short pause.
     throttled: u32,
     /// The end of the pause. `None` outside of one.
@@ -47,7 +47,7 @@ impl Backoff {
 
     /// Returns when the next request may be sent, or `None` outside of a pause.
     ///
-    /// A pause that is over is returned until [`is_pausing`](Self::is_pausing) clears it, so that the worker wakes at
+    /// A pause that is over is returned until [`is_pausing`](Self::is_pausing) clears it, so the worker wakes at
     /// once.
     pub(super) fn until(&self) -> Option<Instant> {
         self.until
@@ -99,13 +99,13 @@ impl Backoff {
 /// Returns the pause after this many earlier failures in a row.
 fn wait_after(failures: u32) -> Duration {
     let ceiling = FIRST.saturating_mul(1 << failures.min(10)).min(MAX);
-    // Between half and the whole, so that many services do not retry at the same time.
+    // Between half and the whole, so many services do not retry at the same time.
     ceiling.mul_f64(0.5 + 0.5 * random_fraction())
 }
 
 /// Returns a random number from 0 to 1, both included.
 ///
-/// Each `RandomState` has keys of its own, which come from the operating system, so that no generator is needed as a
+/// Each `RandomState` has keys of its own, which come from the operating system, so no generator is needed as a
 /// dependency.
 fn random_fraction() -> f64 {
     let bits = RandomState::new().hash_one(0_u8);

@@ -13,8 +13,8 @@
 //!              └──── reconnect each station ◀── next runtime ◀──────────┘ after PANIC_PAUSE
 //! ```
 //!
-//! A worker survives its runtime: connections and timers are bound to a runtime, batches and counts are not. While the
-//! system refuses another runtime, commands are handled without one, so that neither a flush nor the shutdown hangs.
+//! A worker survives its runtime: connections and timers are bound to a runtime, batches and counts are not. While
+//! the system refuses another runtime, commands are handled without one, so neither a flush nor the shutdown hangs.
 //!
 //! # The end
 //!
@@ -353,8 +353,8 @@ fn next_runtime(
 
 /// Returns a runtime for a thread of ours, with one thread, I/O and timers.
 ///
-/// Its helper threads are marked as ours, too, so that nothing on them is recorded as telemetry. The Prometheus server
-/// has one of its own.
+/// Its helper threads are marked as ours, too, so nothing on them is recorded as telemetry. The Prometheus server has
+/// one of its own.
 ///
 /// # Errors
 ///

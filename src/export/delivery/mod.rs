@@ -20,7 +20,7 @@
 //! | the caller of a flush | [`Workers::flush`]: sends a command and blocks until the answers are there, or the deadline |
 //! | the thread that drops the guard | [`Exporter::shutdown`]: the same, then joins the thread |
 //!
-//! Commands travel over one unbounded channel per worker, and answers come back through a closure, so that no thread of
+//! Commands travel over one unbounded channel per worker, and answers come back through a closure, so no thread of
 //! the application ever takes a lock that is held across I/O.
 
 mod backoff;

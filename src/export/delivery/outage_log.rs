@@ -4,9 +4,9 @@
 //! minute, and one line with the losses when every signal that failed is delivered again. A collector that comes and goes
 //! is reported once a minute, not each time.
 //!
-//! A signal that alone is refused, while others are delivered to the same endpoint, has an outage of its own: the
-//! collector has no pipeline for it, for example. If it was refused before the first of the others was delivered, its
-//! outage was that of the endpoint, and becomes its own without another line.
+//! A signal that alone is refused, while others are delivered to the same endpoint, has its own outage: the collector
+//! has no pipeline for it, for example. If it was refused before the first of the others was delivered, its outage
+//! was that of the endpoint, and becomes its own without another line.
 //!
 //! | event | line |
 //! |---|---|
@@ -34,9 +34,9 @@
 //!           delivered: INFO if the outage was reported
 //! ```
 //!
-//! The minute runs across outages, so that an outage which begins shortly after the report of an earlier one is
-//! silent at first, and stays silent if it ends within that minute. Losses of a silent outage are not logged; they
-//! are part of `ExportStats`.
+//! The minute runs across outages, so an outage which begins shortly after the report of an earlier one is silent at
+//! first, and stays silent if it ends within that minute. Losses of a silent outage are not logged; they are part of
+//! `ExportStats`.
 //!
 //! `lost` is the sum since the start in a warning, and the loss of this outage alone in the line about its end.
 
@@ -62,7 +62,7 @@ pub(super) struct OutageLogs {
 
 /// One signal's part in the log of its endpoint, held by its worker.
 pub(super) struct OutageLog {
-    /// Shared by the signals that go there. All workers run on one thread, so that the lock is never contended.
+    /// Shared by the signals that go there. All workers run on one thread, so the lock is never contended.
     endpoint: Arc<Mutex<EndpointLog>>,
     /// The index of the signal in [`EndpointLog::signals`].
     index: usize,

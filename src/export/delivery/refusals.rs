@@ -1,5 +1,4 @@
-//! Permanent refusals by the receivers, so that a flush also reports items that were lost before it reached the
-//! worker.
+//! Permanent refusals by the receivers, so a flush also reports items that were lost before it reached the worker.
 //!
 //! A flush of everything first lets the SDK's providers collect and flush. What is queued by that is sent at once, and
 //! may be refused before the workers get the flush. So the flush compares the counts of its beginning and its end.

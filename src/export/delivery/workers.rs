@@ -66,7 +66,7 @@ impl Workers {
     /// # Errors
     ///
     /// [`ExportError::Timeout`] if an answer did not come in time, and otherwise the first failure that a worker
-    /// reports. All answers are awaited before, so that the other signals are flushed in either case.
+    /// reports. All answers are awaited before, so the other signals are flushed in either case.
     pub(crate) fn flush(&self, only: Option<Signal>, timeout: Duration) -> Result<(), ExportError> {
         // The answer would have to come from the thread that waits for it.
         if on_io_thread() {

@@ -45,13 +45,11 @@ use crate::settings::{ExportSettings, OutputTarget, ProtocolSetting, Proxy, Targ
 ///
 /// Created once for each runtime, and must be used inside it.
 pub(in crate::export) struct Connections {
-    /// Connections by target and version, so that signals with one target share one. Only the `Arc`s inside are
-    /// cloned.
+    /// Connections by target and version, so signals with one target share one. Only the `Arc`s inside are cloned.
     open: HashMap<(Target, Http), Connection>,
     /// The protocols detected for targets, shared if the settings are equal as well.
     spoken: Vec<(Target, ProtocolSetting, Arc<SpokenProtocol>)>,
-    /// Shared, so that one lookup serves all connections. A lookup that hangs costs one thread, not one for each
-    /// target.
+    /// Shared, so one lookup serves all connections. A lookup that hangs costs one thread, not one for each target.
     resolver: Resolver,
     /// Sources of credentials that destinations share.
     sources: Vec<Arc<Source>>,

@@ -7,13 +7,14 @@
 //! └─ query [client]  4.1 ms
 //! ```
 //!
-//! Spans and log records arrive one by one and in separate requests. Those of a trace are held until its root has ended
-//! and nothing of it has arrived for [`SETTLE`]; the root is the span that no other span of this process contains. What
-//! is held for longer than [`MAX_AGE`] is printed as far as it is there, as are the oldest traces once [`MAX_HELD`](held::MAX_HELD) items
-//! or [`MAX_HELD_BYTES`](held::MAX_HELD_BYTES) are held. At the end everything is printed.
+//! Spans and log records arrive one by one and in separate requests. Those of a trace are held until its root has
+//! ended and nothing of it has arrived for [`SETTLE`]; the root is the span that no other span of this process
+//! contains. What is held for longer than [`MAX_AGE`] is printed if it is present, as are the oldest traces once
+//! [`MAX_HELD`](held::MAX_HELD) items or [`MAX_HELD_BYTES`](held::MAX_HELD_BYTES) are held. At the end everything is
+//! printed.
 //!
-//! An item that is held is pending. It counts as delivered when it is printed, and as failed if that is not possible
-//! until the end of the shutdown, or because the reader of standard output is gone.
+//! An item that is held is pending. It is counted as delivered when it is printed, and as failed if that is not
+//! possible until the end of the shutdown, or because the reader of standard output is gone.
 //!
 //! | item | shown |
 //! |---|---|
@@ -23,8 +24,8 @@
 //! | other log record | at once, as a line of its own |
 //! | collection of metrics | at once, as a table |
 //!
-//! Traces, records and metrics are workers of their own, with one [`Printer`] between them, so that their output does
-//! not interleave.
+//! Traces, records and metrics are workers of their own, with one [`Printer`] between them, so their output does not
+//! interleave.
 
 mod held;
 
@@ -224,7 +225,7 @@ impl Printer {
     /// no reader any more.
     ///
     /// On success the items count as delivered, each in the ledger of its signal. Without a reader, all that is held
-    /// counts as failed.
+    /// is counted as failed.
     async fn print(&self, due: Due, text: String, timeout: Duration, is_unanswered: &AtomicBool) -> Outcome {
         let deadline = Instant::now() + timeout;
         let mut printed = None;

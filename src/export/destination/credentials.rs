@@ -195,7 +195,7 @@ fn shared(source: &HeaderSource, known: &mut Vec<Arc<Source>>) -> Arc<Source> {
 pub(super) struct Source {
     /// The closure or file.
     source: HeaderSource,
-    /// Locked while the source is called, so that all requests wait for one call.
+    /// Locked while the source is called, so all requests wait for one call.
     state: Mutex<SourceState>,
 }
 
@@ -296,7 +296,7 @@ impl Source {
         Ok(state.keep(fetched))
     }
 
-    /// Discards a value that a receiver has refused, if `may_renew` is `true`, so that the next request gets a new one.
+    /// Discards a value that a receiver has refused, if `may_renew` is `true`, so the next request gets a new one.
     fn refused(&self, made: Instant, may_renew: bool) -> RefusedValue {
         // While it is locked, a new value is on its way.
         let Ok(mut state) = self.state.try_lock() else { return RefusedValue::Replaced };
@@ -316,7 +316,7 @@ impl Source {
 struct Signer {
     /// The closure.
     signer: RequestSigner,
-    /// Calls that may run at once. A call that hangs keeps its place, so that hanging calls cannot use up all threads.
+    /// Calls that may run at once. A call that hangs keeps its place, so hanging calls cannot use up all threads.
     threads: Arc<Semaphore>,
 }
 
@@ -328,7 +328,7 @@ impl Signer {
 
     /// Returns the request with the headers that the signer has added. What else it has changed is not sent.
     ///
-    /// The signer works on a copy. Values that it has added or changed are marked as sensitive, so that they are in no
+    /// The signer works on a copy. Values that it has added or changed are marked as sensitive, so they are in no
     /// message.
     ///
     /// # Errors

@@ -160,7 +160,7 @@ fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn 
     std::iter::successors(Some(error), |error| source(*error)).take(MAX_SOURCES)
 }
 
-/// Returns the next error inside. `io::Error::source` passes over the error that it wraps, so that this is asked for
+/// Returns the next error inside. `io::Error::source` passes over the error that it wraps, so this is asked for
 /// first.
 fn source<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
     match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {

@@ -1,12 +1,12 @@
 //! Answers in JSON.
 //!
-//! They are converted to protobuf and read by [`responses`], so that both encodings are understood in the same way.
+//! They are converted to protobuf and read by [`responses`], so both encodings are understood in the same way.
 
 use super::outcome::Outcome;
 use super::responses;
 use crate::export::encode::json;
 
-/// Reads an `Export…ServiceResponse`. One that cannot be parsed counts as a success: the status decides.
+/// Reads an `Export…ServiceResponse`. One that cannot be parsed is treated as a success: the status decides.
 pub(super) fn delivered(body: &[u8]) -> Outcome {
     responses::delivered(&json::response_to_protobuf(body).unwrap_or_default())
 }

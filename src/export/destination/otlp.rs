@@ -367,7 +367,7 @@ impl Destination {
             request.map(|body| body.reporting_to([Arc::clone(&sent_flag), Arc::clone(is_unanswered)]));
         let mut responding = pin!(response(current, request));
         let response = match tokio::time::timeout(timeout, responding.as_mut()).await {
-            // Connecting has a limit of its own. If it took longer than a request may, no request would ever be sent.
+            // Connecting has its own limit. If it took longer than a request may, no request would ever be sent.
             Err(_) if !is_sent() => tokio::time::timeout(CONNECT_TIMEOUT, responding).await,
             response => response,
         };

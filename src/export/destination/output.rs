@@ -181,7 +181,7 @@ impl State {
     }
 
     /// Writes the lines after the end of a torn one. A file is opened, written and closed; standard output is locked
-    /// meanwhile, so that lines of the program do not mix with these.
+    /// meanwhile, so lines of the program do not mix with these.
     fn try_write(&mut self, lines: &[u8]) -> io::Result<()> {
         #[cfg(test)]
         while self.is_held_up.load(Ordering::Relaxed) {

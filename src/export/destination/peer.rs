@@ -28,7 +28,7 @@ pub(super) enum FirstBytes {
     Http2,
     /// A TLS alert or handshake.
     Tls,
-    /// Something else, which is no OTLP receiver.
+    /// Something else, which is not an OTLP receiver.
     Other,
 }
 
@@ -138,7 +138,7 @@ impl<S: AsyncRead + Unpin> Watched<S> {
     /// server of HTTP/1, for example, answers the first bytes of HTTP/2 and closes the connection, while the rest of
     /// them is being written.
     ///
-    /// A peer that has closed one direction alone may send nothing at all, so that the wait has a limit.
+    /// A peer that has closed one direction alone may send nothing at all, so the wait has a limit.
     fn write_with<T>(
         &mut self,
         cx: &mut Context<'_>,

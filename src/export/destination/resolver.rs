@@ -1,9 +1,9 @@
 //! Names to addresses.
 //!
-//! Addresses are not cached: each new connection resolves the name anew, so that a collector that has moved is found.
-//! Connections are few and long-lived, so that this costs nothing. Slow answers are cached briefly: the connection
-//! that requested them may have timed out already, and without the cache every retry would time out as well when the
-//! first of two name servers is down.
+//! Addresses are not cached: each new connection resolves the name anew, so a collector that has moved is found.
+//! Connections are few and long-lived, so this costs nothing. Slow answers are cached briefly: the connection that
+//! requested them may have timed out already, and without the cache every retry would time out as well when the first
+//! of two name servers is down.
 //!
 //! `getaddrinfo` blocks a thread of the runtime's pool for as long as a name server takes, up to half a minute. Lookups
 //! of one host are joined for that time.
@@ -80,7 +80,7 @@ impl Resolver {
                 }
                 addresses.map_err(|error| NameNotResolved(error.to_string()))
             };
-            // A task of its own, so that it ends even if the connection is given up meanwhile.
+            // A task of its own, so it ends even if the connection is given up meanwhile.
             let task = tokio::spawn(lookup);
             let handle = task.abort_handle();
             let joined =

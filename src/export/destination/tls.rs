@@ -292,8 +292,7 @@ fn not_pem(_: pem::Error) -> BoxError {
     "the content of the file is not valid PEM".into()
 }
 
-/// Returns the system's trusted authorities. Reading them takes milliseconds, so that it is left to the first
-/// connection.
+/// Returns the system's trusted authorities. Reading them takes milliseconds, so it is left to the first connection.
 fn native_roots() -> &'static RootCertStore {
     static ROOTS: OnceLock<RootCertStore> = OnceLock::new();
     ROOTS.get_or_init(|| {

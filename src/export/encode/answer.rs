@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use super::wire::{bytes, message, uint};
 
-/// Returns an `Export…ServiceResponse` with a partial success, or an empty one if there is nothing to report.
-/// The number of rejected items is field 1 for all three signals, so that no signal is needed.
+/// Returns an `Export…ServiceResponse` with a partial success, or an empty one if there is nothing to report. The
+/// number of rejected items is field 1 for all three signals, so no signal is needed.
 pub(crate) fn response(rejected: i64, reason: &str) -> Vec<u8> {
     let mut out = Vec::new();
     if rejected != 0 || !reason.is_empty() {

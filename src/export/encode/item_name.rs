@@ -1,6 +1,6 @@
 //! The name of an encoded item, for messages about an item that cannot be delivered.
 //!
-//! Only the bytes are left when a receiver refuses an item, so that the name is read back from them.
+//! Only the bytes are left when a receiver refuses an item, so the name is read back from them.
 
 use super::wire::message_fields;
 use crate::settings::Signal;
@@ -25,8 +25,8 @@ fn field(message: &[u8], number: u32) -> Option<&[u8]> {
     message_fields(message).find_map(|field| field.content_of(&[number]))
 }
 
-/// Returns the first [`MAX_NAME_CHARS`] characters, with an ellipsis if there are more.
-/// Cut between characters, so that the result is UTF-8.
+/// Returns the first [`MAX_NAME_CHARS`] characters, with an ellipsis if there are more. Cut between characters, so
+/// the result is UTF-8.
 fn shortened(name: &str) -> String {
     match name.char_indices().nth(MAX_NAME_CHARS) {
         Some((end, _)) => format!("{}…", &name[..end]),

@@ -47,7 +47,7 @@ use crate::settings::AttributeLimits;
 
 /// An encoded collection.
 ///
-/// A collection without data points has a request all the same, with the resource alone; the queue leaves it out.
+/// A collection without data points has a request anyway, with the resource alone; the queue leaves it out.
 #[derive(Debug, Default)]
 pub(crate) struct EncodedMetrics {
     /// An `ExportMetricsServiceRequest` with one resource.
@@ -196,8 +196,8 @@ impl Encoder<'_> {
         uint(out, TEMPORALITY, temporality(histogram.temporality()));
     }
 
-    /// Appends the fields of an `ExponentialHistogram`. The fields are in the order of `opentelemetry-proto`, so that
-    /// the tests can compare bytes.
+    /// Appends the fields of an `ExponentialHistogram`. The fields are in the order of `opentelemetry-proto`, so the
+    /// tests can compare bytes.
     fn exponential_histogram<T: Number>(&mut self, out: &mut Vec<u8>, histogram: &ExponentialHistogram<T>) {
         for point in histogram.data_points() {
             message(out, DATA_POINTS, |out| {

@@ -1,8 +1,8 @@
 //! Spans, log records and metrics as OTLP protobuf, straight to bytes.
 //!
-//! Every function here appends to a `Vec<u8>` that its caller keeps, so that encoding allocates nothing once that
-//! has grown to its usual size. What these bytes decode to is compared, in the tests, with what
-//! `opentelemetry-proto` makes of the same data.
+//! Every function here appends to a `Vec<u8>` that its caller keeps, so encoding allocates nothing once that has
+//! grown to its usual size. What these bytes decode to is compared, in the tests, with what `opentelemetry-proto`
+//! makes of the same data.
 //!
 //! Three kinds of pieces meet in a request, and all signals have the same field numbers around them:
 //!
@@ -19,7 +19,7 @@
 //! scope + item ──push_item──▶ ItemBuffer ──by_scope──▶ request(resource, scopes) ──▶ destination
 //! ```
 //!
-//! Rules that hold for every function, so that receivers of any language read the result:
+//! Rules that hold for every function, so receivers of any language read the result:
 //!
 //! - Fields with their default value (0, empty) are left out, except inside a `oneof`, where they choose the variant.
 //! - A key occurs once for each item; if a key is repeated, the last value wins.

@@ -114,6 +114,6 @@ impl Number for u64 {
     }
 }
 
-/// Sums of integers are kept at this distance from the ends of their range, so that they cannot wrap. Those that are
+/// Sums of integers are kept at this distance from the ends of their range, so they cannot wrap. Those that are
 /// within twice of it have overflowed.
 pub(crate) const SUM_RESERVE: u64 = 1 << 58;

@@ -10,7 +10,7 @@
 //! | is observed for the first time at 7 | 7, since the start of the SDK's own stream |
 //! | was not observed last time, and is 9 now | 9: its last value was discarded with that collection |
 //!
-//! The time of the previous collection is the start of each delta, so that the deltas of a stream join without a gap.
+//! The time of the previous collection is the start of each delta, so the deltas of a stream join without a gap.
 
 use std::collections::HashMap;
 use std::mem::{Discriminant, discriminant};

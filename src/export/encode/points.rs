@@ -67,8 +67,8 @@ fn keep(
     any
 }
 
-/// Appends a field with other content than it had.
-/// Its length differs, so that the head is written anew; everything else is copied with the head that it had.
+/// Appends a field with other content than it had. Its length differs, so the head is written anew; everything else
+/// is copied with the head that it had.
 fn push(field: MessageField<'_>, content: &[u8], out: &mut Vec<u8>) {
     // The numbers of the path are small.
     length(out, field.number as u8, content.len());

@@ -1,10 +1,10 @@
 //! A span that the bridge from `tracing` recorded in encoded form.
 //!
-//! Its attributes, events and links are encoded at the moment in which they are recorded, with [`SpanFields`]. When the
-//! span ends, [`RecordedSpan`] writes the fields that are known only then and copies the rest, so that ending a span
+//! Its attributes, events and links are encoded at the moment in which they are recorded, with [`SpanFields`]. When
+//! the span ends, [`RecordedSpan`] writes the fields that are known only then and copies the rest, so ending a span
 //! costs little and needs no second walk over its data.
 //!
-//! The fields are in the order of their numbers, as `opentelemetry-proto` writes them, so that tests can compare bytes.
+//! The fields are in the order of their numbers, as `opentelemetry-proto` writes them, so tests can compare bytes.
 
 use std::time::SystemTime;
 

@@ -67,7 +67,7 @@ pub(crate) fn framed_items(mut run: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// Returns an export request: for each scope, the runs of framed items that belong to it.
 ///
-/// All sizes are known before, so that the buffer is allocated once and nothing is moved.
+/// All sizes are known before, so the buffer is allocated once and nothing is moved.
 pub(crate) fn request(resource: &[u8], scopes: &[(&[u8], Vec<&[u8]>)]) -> Vec<u8> {
     let sizes =
         scopes.iter().map(|(scope, runs)| scope.len() + runs.iter().map(|run| run.len()).sum::<usize>());

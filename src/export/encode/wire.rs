@@ -10,8 +10,8 @@
 //! | 2 length-delimited | a varint of the length, then a message, string, bytes or packed list |
 //!
 //! Encoding appends to the caller's buffer and never fails. Decoding borrows from the message and ends at the first
-//! byte that is no protobuf: it reads what was encoded here, or answers of a collector, where what is malformed counts
-//! as missing.
+//! byte that is no protobuf: it reads what was encoded here, or answers of a collector, where what is malformed is
+//! counted as missing.
 //!
 //! # Messages whose length is not known yet
 //!

@@ -27,7 +27,7 @@ impl Default for Fork {
 impl Fork {
     /// Creates a mark of this process. A clone marks the same process, not the one that clones.
     pub(crate) fn new() -> Self {
-        // Without a handler a child is not noticed; that is no reason to fail.
+        // Without a handler a child is not noticed; that is not a reason to fail.
         Self(Guard::try_new().ok())
     }
 

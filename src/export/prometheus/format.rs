@@ -1,7 +1,7 @@
 //! Formats, and which of them a scraper accepts.
 //!
 //! Negotiation follows RFC 9110, section 12.5.1, as far as scrapers use it: media ranges with a `q` value. A range
-//! whose `version` is none of those that are written here is left out. So is one with a `q` that is no number.
+//! whose `version` is none of those that are written here is left out. So is one with a `q` that is not a number.
 //!
 //! | `Accept` | answer |
 //! |---|---|
@@ -9,9 +9,9 @@
 //! | `application/openmetrics-text` with version 1.0.0 or none | OpenMetrics |
 //! | both | the one with the higher `q`; of equal ones the first |
 //!
-//! Scrapers that know UTF-8 in names, such as Prometheus 3, say by `escaping` which names they accept. Unless the settings
-//! keep UTF-8 in names, all of them have underscores in the place of other characters; the answer says so to those that
-//! send the parameter.
+//! Scrapers that know UTF-8 in names, such as Prometheus 3, say by `escaping` which names they accept. Unless the
+//! settings keep UTF-8 in names, all of them have underscores instead of other characters; the answer says so to
+//! those that send the parameter.
 //!
 //! | `escaping` | by default | with UTF-8 in names |
 //! |---|---|---|
@@ -57,11 +57,11 @@ impl Accepted {
     /// Returns what the scraper prefers, of what these names can be written in. A scraper that accepts nothing of it gets
     /// text.
     ///
-    /// OpenMetrics requires the suffix of counters, so that names without suffixes are written as text alone.
+    /// OpenMetrics requires the suffix of counters, so names without suffixes are written as text alone.
     pub(super) fn negotiate(headers: &HeaderMap, names: NameTranslation) -> Self {
         let values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
         let accepted = values.flat_map(|value| value.split(',')).filter_map(|range| accepted(range, names));
-        // Of equal ones the first counts, as scrapers list them by preference.
+        // Of equal ones the first wins, as scrapers list them by preference.
         let best = accepted.fold(None, |best: Option<(Self, f32)>, (accepted, quality)| match best {
             Some((_, highest)) if highest >= quality => best,
             _ => Some((accepted, quality)),

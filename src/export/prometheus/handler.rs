@@ -35,11 +35,11 @@ use crate::settings::{NameTranslation, PrometheusText};
 
 /// Answers scrapes with the metrics of this program, in any HTTP server.
 ///
-/// Returned by [`TelemetryGuard::prometheus`](crate::TelemetryGuard::prometheus). It is a tower service, so that a router
+/// Returned by [`TelemetryGuard::prometheus`](crate::TelemetryGuard::prometheus). It is a tower service, so a router
 /// can mount it, and cheap to clone. A scraper gets OpenMetrics if it prefers that, and otherwise the text format of
 /// Prometheus. Values are counted since the start, whatever the temporality of other exporters.
 ///
-/// Metrics are collected on a thread of its own: a slow callback of an observable instrument holds up no task. Scrapes
+/// Metrics are collected on its own thread: a slow callback of an observable instrument holds up no task. Scrapes
 /// that wait at the same time share one collection. Without telemetry, and after its end, the answer is 503.
 ///
 /// ```
@@ -220,7 +220,7 @@ fn run(mut collect: Collect, text: &PrometheusText, waiting: &Receiver<Scrape>, 
 
 /// Warns of each conflict once.
 ///
-/// At most [`MAX_REPORTS`] are remembered; further ones are not reported, so that metric names made from input cost no
+/// At most [`MAX_REPORTS`] are remembered; further ones are not reported, so metric names made from input cost no
 /// memory.
 fn report(conflicts: &[Conflict], reported: &mut HashSet<Conflict>, diagnostics: &Diagnostics) {
     for conflict in conflicts {

@@ -20,8 +20,8 @@
 //! ```
 //!
 //! The sources of the rules are the compatibility document of the OpenTelemetry specification ("Prometheus and
-//! OpenMetrics Compatibility"), the text format 0.0.4 of Prometheus, OpenMetrics 1.0.0, and, for names and units, what
-//! Prometheus itself does with metrics that arrive by OTLP, so that a dashboard works whichever way they came.
+//! OpenMetrics Compatibility"), the text format 0.0.4 of Prometheus, OpenMetrics 1.0.0, and, for names and units,
+//! what Prometheus itself does with metrics that arrive by OTLP, so a dashboard works whichever way they came.
 
 mod compression;
 mod format;

@@ -1,7 +1,7 @@
-//! The exporter's own server: `GET /metrics`, on a thread of its own.
+//! The exporter's own server: `GET /metrics`, on its own thread.
 //!
-//! Every client that reaches the port can connect. So connections are limited in number and in time, and headers in size. Each
-//! connection serves one request, so that an idle one takes no place.
+//! Every client that reaches the port can connect. So connections are limited in number and in time, and headers in
+//! size. Each connection serves one request, so an idle one takes no place.
 //!
 //! | limit | value | against |
 //! |---|---|---|

@@ -4,7 +4,7 @@
 //! scope in the labels `otel_scope_…` of each series. What would make the whole answer invalid is left out and returned
 //! as a [`Conflict`]: another type under a name that is taken, or the same series from another scope.
 //!
-//! Exponential histograms need a format that is not text. They get buckets with powers of two as boundaries, so that
+//! Exponential histograms need a format that is not text. They get buckets with powers of two as boundaries, so
 //! quantiles can be computed from them, if coarsely.
 //!
 //! ```text
@@ -29,7 +29,7 @@
 //!
 //! With UTF-8 in names, which a scraper has to accept, names that need quotes have them: `{"disk.io","disk.name"="a"} 1`.
 //!
-//! Families and labels are sorted, so that two scrapes differ in their values alone.
+//! Families and labels are sorted, so two scrapes differ in their values alone.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::{self, Write};

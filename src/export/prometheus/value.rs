@@ -64,7 +64,7 @@ pub(super) fn powers_of_two(histogram: &Exponential) -> Vec<(f64, u64)> {
     }
     let (first, last) = (counts.keys().next().copied(), counts.keys().next_back().copied());
     if let (Some(first), Some(last)) = (first, last) {
-        // Without gaps, so that the set of series changes only when the range grows.
+        // Without gaps, so the set of series changes only when the range grows.
         for exponent in first..=last {
             below += counts.get(&exponent).copied().unwrap_or_default();
             // `powi` cannot compute the smallest powers.

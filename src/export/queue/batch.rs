@@ -5,8 +5,8 @@
 //!                              └ run of A ─┘           └ of B ┘└ of A ┘└ of B ┘
 //! ```
 //!
-//! Items stay in the order of arrival, and runs of one scope are brought together only when the request is framed. A batch
-//! is immutable once it was closed, so that destinations can share it.
+//! Items stay in the order of arrival, and runs of one scope are brought together only when the request is framed. A
+//! batch is immutable once it was closed, so destinations can share it.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -21,7 +21,7 @@ use crate::export::encode::{self, points};
 
 /// Encoded items in order of arrival, each run of items with the scope they share.
 ///
-/// Two allocations hold any number of items. Emptied buffers are used again, so that recording allocates nothing in the
+/// Two allocations hold any number of items. Emptied buffers are used again, so recording allocates nothing in the
 /// steady state.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ItemBuffer {
@@ -168,8 +168,8 @@ pub(crate) struct Batch {
     sequence: u64,
     /// The items or the request. Immutable.
     content: Content,
-    /// At least one try was sent and not answered, so that the receiver may have the items. Never reset, and passed on
-    /// to both halves of a split.
+    /// At least one try was sent and not answered, so the receiver may have the items. Never reset, and passed on to
+    /// both halves of a split.
     is_unanswered: bool,
     /// The time at which it was first taken, as a whole or as a part of a larger batch.
     started: Option<Instant>,
@@ -303,7 +303,7 @@ impl Batch {
         }
     }
 
-    /// Returns the share of the queue's limit in items: a request of metrics counts as one.
+    /// Returns the share of the queue's limit in items: a request of metrics is treated as one.
     pub(in crate::export) fn slots(&self) -> usize {
         match &self.content {
             Content::Items(items) => items.count,
@@ -366,6 +366,5 @@ impl Batch {
 
 /// The number of scopes with which a new run is compared before its scope is written again.
 const MAX_COMPARED_SCOPES: usize = 8;
-/// The largest capacity of a buffer that is kept. Larger ones are freed, so that one burst does not occupy memory for
-/// ever.
+/// The largest capacity of a buffer that is kept. Larger ones are freed, so one burst does not occupy memory forever.
 const MAX_SPARE_BYTES: usize = 1 << 20;

@@ -145,7 +145,7 @@ impl Consumer {
 
     /// Records what became of items, unless deliveries were abandoned meanwhile: then they have failed already.
     ///
-    /// `record` runs under the lock, so that it cannot race with [`abandon`](Self::abandon). It must only count.
+    /// `record` runs under the lock, so it cannot race with [`abandon`](Self::abandon). It must only count.
     pub(in crate::export) fn record(&self, record: impl FnOnce(&Ledger)) {
         let mut state = self.queue.lock();
         if self.lane_in(&mut state).phase != Phase::Abandoned {
@@ -218,7 +218,7 @@ impl Consumer {
         self.outlet().full.notified().await;
     }
 
-    /// Closes the lane: every later item counts as dropped for this destination. What is in it stays.
+    /// Closes the lane: every later item is counted as dropped for this destination. What is in it stays.
     pub(crate) fn close(&self) {
         let mut state = self.queue.lock();
         let has_closed = state.close_open_batch(Some(self.lane));
@@ -231,7 +231,7 @@ impl Consumer {
         }
     }
 
-    /// Ends deliveries: pending items have failed, in flight or not, and every later item counts as dropped.
+    /// Ends deliveries: pending items have failed, in flight or not, and every later item is counted as dropped.
     ///
     /// May be called from any thread, and more than once; later calls have no effect.
     pub(crate) fn abandon(&self) {
@@ -248,7 +248,7 @@ impl Consumer {
         if state.lanes.iter().all(|lane| lane.phase == Phase::Abandoned) {
             state.spares.clear();
         }
-        // Under the lock, so that no item is between its acceptance and its outcome.
+        // Under the lock, so no item is between its acceptance and its outcome.
         let ledger = self.ledger();
         ledger.fail(ledger.snapshot().pending);
     }

@@ -48,7 +48,7 @@ pub(super) struct Lane {
     pub(super) phase: Phase,
     /// The requests that were delivered.
     pub(super) deliveries: u64,
-    /// The requests under way, so that the end can count the ones without an answer.
+    /// The requests under way, so the end can count the ones without an answer.
     pub(super) in_flight: Vec<InFlight>,
 }
 

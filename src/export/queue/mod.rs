@@ -7,7 +7,7 @@
 //!
 //! Every destination has a [`Lane`] of batches, with limits and a ledger of its own, and takes from it through a
 //! [`Consumer`]. An item is encoded and stored once: the batches of all lanes share it. Where one destination has no
-//! room for an item that another one takes, the open batch is closed first, so that a batch belongs to its lanes as a
+//! room for an item that another one takes, the open batch is closed first, so a batch belongs to its lanes as a
 //! whole.
 //!
 //! The newest spans and log records are dropped when a limit is reached: the oldest ones show how an incident began.
@@ -37,7 +37,7 @@
 //! | larger than `max_bytes` by itself | dropped | waits alone: the older requests count as dropped |
 //! | closed by the shutdown | dropped | dropped |
 //!
-//! Every item is accepted first in every ledger, so that the counts add up in each row.
+//! Every item is accepted first in every ledger, so the counts add up in each row.
 //!
 //! # When the worker is woken
 //!
@@ -205,7 +205,7 @@ impl Queue {
         }
     }
 
-    /// Counts items of a child without telemetry of its own as dropped. The ledgers are lock-free, so that this is safe
+    /// Counts items of a child without telemetry of its own as dropped. The ledgers are lock-free, so this is safe
     /// after a fork.
     #[cold]
     fn drop_in_child(&self, items: u64) {
@@ -217,8 +217,8 @@ impl Queue {
 
     /// Counts an item for every destination, and decides which of them get it.
     ///
-    /// Where the lanes that take this item differ from those of the open batch, the open batch is closed, so that a
-    /// batch belongs to its lanes as a whole. `bytes` is the most that the item takes.
+    /// Where the lanes that take this item differ from those of the open batch, the open batch is closed, so a batch
+    /// belongs to its lanes as a whole. `bytes` is the most that the item takes.
     fn admit(&self, state: &mut QueueState, bytes: usize) -> Admission {
         let (mut is_taken, mut is_same) = (false, true);
         for (lane, outlet) in state.lanes.iter_mut().zip(&self.outlets) {

@@ -11,7 +11,7 @@
 //!
 //! Spans and records of one trace are sorted by time. Ids are untrusted: whatever the parent relations are (cycles,
 //! deep nesting), each span is shown exactly once, in linear time. From a depth of [`MAX_INDENT`] on, the depth is a
-//! number, so that the text grows with the number of spans alone.
+//! number, so the text grows with the number of spans alone.
 //!
 //! | entry | placed below |
 //! |---|---|

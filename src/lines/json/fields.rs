@@ -10,9 +10,9 @@
 //! | `a` and `a.b`, where dots unfold | one of them renamed, since one object cannot be a value as well |
 //! | two keys that are renamed alike, where dots unfold | the second gets a further underscore |
 //!
-//! If dotted keys are unfolded, a renamed field still counts as one with the requested key: it is replaced by a later
-//! one of that key, and an event's replaces a span's. Elsewhere a field that is called `field.key` is the same as a
-//! renamed `key`.
+//! If dotted keys are unfolded, a renamed field still is treated as one with the requested key: it is replaced by a
+//! later one of that key, and an event's replaces a span's. Elsewhere a field that is called `field.key` is the same
+//! as a renamed `key`.
 //!
 //! Keys are compared as they stand in the text, escaped: equal keys have equal escapes.
 //!

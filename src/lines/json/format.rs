@@ -30,7 +30,7 @@ use crate::user_code::bounded_text::MAX_LINE_TEXT;
 pub(super) struct Options {
     /// The preset.
     pub(super) style: FieldNames,
-    /// Names that replace those of the preset; `None`: the field is left out. The last one counts.
+    /// Names that replace those of the preset; `None`: the field is left out. The last one wins.
     pub(super) renamed: Vec<(Field, Option<String>)>,
     /// Name, version and environment.
     pub(super) service: [Option<String>; 3],
@@ -291,7 +291,7 @@ fn key_text(field: Field, options: &Options, preset: &'static Preset, reserved: 
     }
 }
 
-/// `,"name":`; a name that is taken or refused is replaced as a user's field would be, so that no key stands twice.
+/// `,"name":`; a name that is taken or refused is replaced as a user's field would be, so no key stands twice.
 fn fresh_key(name: &str, is_refused: bool, reserved: &mut Reserved) -> Vec<u8> {
     [b",\"", &reserved.take(name, is_refused)[..], b"\":"].concat()
 }

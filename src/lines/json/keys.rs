@@ -52,7 +52,7 @@ impl Field {
 /// | `NaN`, infinities | text | `null` | `null` | `null` |
 ///
 /// A backend reads some names in its own way, and some of them only in one form. A field with such a name is written
-/// with the prefix `field.`, so that it neither replaces what the backend needs nor makes it refuse the line. Where dots
+/// with the prefix `field.`, so it neither replaces what the backend needs nor makes it refuse the line. Where dots
 /// make objects (ECS, Datadog), the rest of such a name has underscores in their place, `field.http_request`:
 ///
 /// | | names with the prefix |
@@ -79,8 +79,8 @@ pub enum FieldNames {
     /// names. A text field `error` of an event is written as `error.message`.
     ElasticCommonSchema,
     /// [Structured logging](https://cloud.google.com/logging/docs/structured-logging) of Google Cloud. Name the
-    /// project with [`google_cloud_project`](super::JsonLayer::google_cloud_project), so that the trace is a full
-    /// resource name.
+    /// project with [`google_cloud_project`](super::JsonLayer::google_cloud_project), so the trace is a full resource
+    /// name.
     GoogleCloudLogging,
     /// [Datadog](https://docs.datadoghq.com/tracing/other_telemetry/connect_logs_and_traces/opentelemetry/). The ids
     /// have the form that every version of its intake correlates; those that know 128-bit ids match them by their

@@ -1,8 +1,8 @@
 //! The layer: from an event to a line. Its options are set in `setters`.
 //!
-//! A line is written in the order of its keys: what is known first (time, level), then the message, which the visit of
-//! the event yields at some point, then the rest. Fields of the event are collected in a second buffer meanwhile, so
-//! that the message can come before fields that were visited before it:
+//! A line is written in the order of its keys: what is known first (time, level), then the message, which the visit
+//! of the event yields at some point, then the rest. Fields of the event are collected in a second buffer meanwhile,
+//! so the message can come before fields that were visited before it:
 //!
 //! ```text
 //! line:   ,"timestamp":"…","level":"INFO","message":"order placed" ← visited third
@@ -51,8 +51,7 @@ use crate::trace_ids::{TraceIds, may_touch_context};
 
 /// Writes each event as one line of JSON. See the [module](super) for its content.
 ///
-/// Setters return the layer, so that they can be chained; each renders the constant parts of lines anew, and none
-/// fails.
+/// Setters return the layer, so they can be chained; each renders the constant parts of lines anew, and none fails.
 ///
 /// Inside of an `Option` or a `Vec` of layers, an event with an explicit parent (`parent: &span`) has ids only if the
 /// subscriber is the global default: `tracing-subscriber` does not announce the subscriber to such a layer.

@@ -42,7 +42,7 @@ pub(super) struct Preset {
     pub(super) numbers: Numbers,
     /// Names that fields of the program may not take, or only in some form.
     pub(super) owned: LazyLock<OwnedNames>,
-    /// `true` if `a.b` is the member `b` of an object `a`, so that `a` cannot be a value as well.
+    /// `true` if `a.b` is the member `b` of an object `a`, so `a` cannot be a value as well.
     pub(super) unfolds: bool,
     /// `true` if all values of a key in one line must have one type, which the first of them decides.
     pub(super) is_typed: bool,

@@ -1,4 +1,4 @@
-//! The buffers of a thread, so that a line costs no allocation.
+//! The buffers of a thread, so a line costs no allocation.
 //!
 //! ```text
 //! line:   ,"timestamp":…,"level":…,"message":…      ─┐
@@ -6,7 +6,7 @@
 //! spans:  ,"tenant":"acme"                          ─┘
 //! ```
 //!
-//! A thread has one set. It is taken out while a line is written, so that there is no borrow that a nested event could
+//! A thread has one set. It is taken out while a line is written, so there is no borrow that a nested event could
 //! meet.
 
 use super::fields::Fields;
@@ -31,7 +31,7 @@ pub(in crate::lines) struct Scratch {
 
 impl Scratch {
     /// Runs `work` with this thread's buffers. While it runs they are away: a value that logs while it is being
-    /// formatted gets fresh ones, so that neither line tears the other.
+    /// formatted gets fresh ones, so neither line tears the other.
     pub(super) fn with<T>(work: impl FnOnce(&mut Self) -> T) -> T {
         let mut scratch = ThreadBuffers::take(|buffers| &buffers.line).unwrap_or_default();
         let outcome = work(&mut scratch);

@@ -8,8 +8,8 @@
 //!                                    └ cached in inner, valid while version(inner) + version(outer) stays the same
 //! ```
 //!
-//! A span's version grows with each `record`, so that the sum of the versions, the *generation*, tells whether the
-//! cached text still holds. It cannot come back to an earlier value.
+//! A span's version grows with each `record`, so the sum of the versions, the *generation*, tells whether the cached
+//! text still holds. It cannot come back to an earlier value.
 
 use super::encode;
 use super::fields::Fields;
@@ -44,7 +44,7 @@ impl SpanCache {
 /// Buffers for encoding.
 #[derive(Debug, Default)]
 pub(super) struct SpanScratch {
-    /// A copy of a span's fields, so that no lock is held while they are encoded.
+    /// A copy of a span's fields, so no lock is held while they are encoded.
     kept: KeptFields,
     /// The encoded fields of one span.
     own: Fields,

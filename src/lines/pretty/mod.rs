@@ -11,8 +11,8 @@
 //! imitate a line: control characters are shown as escapes, and what follows a line end in a value is indented behind a
 //! bar.
 //!
-//! It is made for eyes, not for throughput: each line allocates several strings. The same values, redaction and context
-//! as in JSON lines are shown, so that a developer sees what production logs.
+//! It is made for eyes, not for throughput: each line allocates several strings. The same values, redaction and
+//! context as in JSON lines are shown, so a developer sees what production logs.
 
 mod text;
 
@@ -78,8 +78,7 @@ impl<W> PrettyLayer<W> {
         }
     }
 
-    /// Time and level.
-    /// The level is padded to five characters before it is coloured, so that messages begin in one column.
+    /// Time and level. The level is padded to five characters before it is coloured, so messages begin in one column.
     fn head(&self, time: SystemTime, level: Level) -> String {
         let mut line = self.dimmed(&time_of_day(time));
         let color = match level {

@@ -20,8 +20,8 @@
 //! # Lines that are urgent
 //!
 //! An error should be in the output when the program ends right after it. Its caller waits for the write, within a
-//! budget: at most 50 ms for one line, and a tenth of the time in the long run, so that an output that hangs does not
-//! stop a program that logs errors.
+//! budget: at most 50 ms for one line, and a tenth of the time in the long run, so an output that hangs does not stop
+//! a program that logs errors.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};

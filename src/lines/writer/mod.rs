@@ -1,8 +1,8 @@
 //! A line writer that does not hold the caller up.
 //!
 //! A line is appended to a buffer under a short lock. A thread takes the whole buffer and writes it in one call, so
-//! that under load many lines share a system call. A reader that stops reading stops that thread, never the program:
-//! lines wait until the buffer is full, and then are dropped and counted ([`OverflowPolicy`]).
+//! under load many lines share a system call. A reader that stops reading stops that thread, never the program: lines
+//! wait until the buffer is full, and then are dropped and counted ([`OverflowPolicy`]).
 //!
 //! # When a line is written
 //!
@@ -194,7 +194,7 @@ impl Shared {
         Self { buffer, direct: direct.map(Mutex::new), destination, fork: Fork::new() }
     }
 
-    /// Opens the output for these lines alone: no state is shared, so that no lock is needed.
+    /// Opens the output for these lines alone: no state is shared, so no lock is needed.
     #[cold]
     fn write_in_child(&self, lines: &[u8]) {
         let deadline = deadline_after(PATIENCE_AT_THE_END);

@@ -69,7 +69,7 @@ impl Sink {
     }
 
     /// Opens the output in a child process. The locks of the standard streams may be held there by a thread that does
-    /// not exist, so that copies of them are written to.
+    /// not exist, so copies of them are written to.
     pub(super) fn open_in_child(destination: Arc<LogDestination>) -> io::Result<Self> {
         let stream = stream_copy(&destination).ok();
         let sink = Self::open(destination)?;

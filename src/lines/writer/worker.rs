@@ -15,7 +15,7 @@ use super::Shared;
 use super::sink::Sink;
 use crate::export::own_threads::become_line_writer;
 
-/// Starts the thread. It takes the sink out of `sink` when it runs, so that the sink is still there when it does not.
+/// Starts the thread. It takes the sink out of `sink` when it runs, so the sink is still there when it does not.
 pub(super) fn spawn(shared: Arc<Shared>, sink: Arc<Mutex<Option<Sink>>>) -> io::Result<()> {
     let run = move || {
         let sink = sink.lock().unwrap_or_else(PoisonError::into_inner).take();

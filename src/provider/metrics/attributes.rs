@@ -1,4 +1,4 @@
-//! Attribute sets in which a key comes twice: the last value counts, as for spans and log records.
+//! Attribute sets in which a key comes twice: the last value wins, as for spans and log records.
 //!
 //! The SDK keeps the first value, or exports both, from one collection to the next.
 //!

@@ -55,8 +55,8 @@ use crate::settings::MetricSettings;
 
 /// Creates the provider, and starts a reader's thread for each queue. `views` and `additions` are the user's.
 ///
-/// The order in which the SDK gets its parts matters: the user's builder hooks come first, then the resource, so that
-/// the settings decide it, then the views, those of the settings before those of the user, and the readers last.
+/// The order in which the SDK gets its parts matters: the user's builder hooks come first, then the resource, so the
+/// settings decide it, then the views, those of the settings before those of the user, and the readers last.
 ///
 /// | readers of the user | queue or scraper | [`Readers`] |
 /// |---|---|---|

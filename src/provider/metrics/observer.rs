@@ -22,7 +22,7 @@
 //!
 //! The last collection moves the deadline of the one that runs when it is requested ([`Observer::hurry`]).
 //!
-//! The lock `thread` is held for a whole collection, so that two readers that collect at the same time do not take each
+//! The lock `thread` is held for a whole collection, so two readers that collect at the same time do not take each
 //! other's observations. No lock is held while code of the user runs: `instruments` is cloned before, and each
 //! instrument's `observations` are written after its callbacks have returned.
 //!
@@ -60,7 +60,7 @@ use crate::user_code::catch_panic;
 pub(crate) struct Observer {
     /// All observable instruments with callbacks. They are never removed, as those of the SDK.
     instruments: ForkMutex<Vec<Arc<dyn Observe>>>,
-    /// The thread that calls them. Locked for the time of a collection, so that each has its own observations.
+    /// The thread that calls them. Locked for the time of a collection, so each has its own observations.
     thread: Mutex<Option<Sender<Work>>>,
     /// The wait of the collection that runs. `None` before the first one; without effect after it.
     wait: Mutex<Option<Wait>>,
@@ -90,8 +90,8 @@ trait Observe: Send + Sync + fmt::Debug {
 /// | true | `None` | callbacks run, perhaps for longer than their limit |
 /// | false | `Some` | waits for a collection, which takes them |
 ///
-/// An instrument whose observations were not taken is not called again, so that a late result is exported before a new
-/// one is made.
+/// An instrument whose observations were not taken is not called again, so a late result is exported before a new one
+/// is made.
 pub(super) struct Observed<T> {
     /// The name of the instrument.
     name: String,
@@ -171,7 +171,7 @@ impl Observer {
     /// Calls all callbacks, each for at most `limit` and all of them until the deadline, and then `collect`.
     ///
     /// Blocks until the deadline at most, and while another collection runs: concurrent calls wait for each other. If
-    /// the system refuses a thread, there is no limit (see [`start`]).
+    /// the thread cannot be spawned, there is no limit (see [`start`]).
     pub(super) fn collect<R>(&self, limit: Duration, deadline: Instant, collect: impl FnOnce() -> R) -> R {
         let mut thread = lock(&self.thread);
         self.observe(&mut thread, limit, deadline);
@@ -244,8 +244,8 @@ impl Observer {
 
 /// Hands the work to the thread, and starts one if there is none or if it has ended.
 ///
-/// If the system refuses a thread, the work is done here, without a limit: a collection that takes too long is better
-/// than none.
+/// If the thread cannot be spawned, the work is done here, without a limit: a collection that takes too long is
+/// better than none.
 fn start(thread: &mut Option<Sender<Work>>, work: Work) {
     let work = match thread {
         Some(thread) => match thread.send(work) {
@@ -379,7 +379,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// The name of the thread. Linux shows 15 bytes.
 const THREAD_NAME: &str = "otel-observe";
-/// The least time that each callback has, and after which it counts as slow.
+/// The least time that each callback has, and after which it is treated as slow.
 pub(super) const MIN_CALLBACK_LIMIT: Duration = Duration::from_millis(100);
 
 #[cfg(test)]

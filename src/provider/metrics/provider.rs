@@ -1,8 +1,8 @@
 //! The meter provider that programs and libraries get.
 //!
 //! It stands in front of the SDK's, because what it adds cannot be done behind it: a view does not see what an
-//! instrument was created with, and a reader does not see single measurements. The type is public, so that the guard
-//! can hand it out and a program can pass it to libraries that take a `MeterProvider`.
+//! instrument was created with, and a reader does not see single measurements. The type is public, so the guard can
+//! hand it out and a program can pass it to libraries that take a `MeterProvider`.
 
 use std::collections::HashMap;
 use std::ops::Deref;
@@ -34,17 +34,18 @@ use crate::settings::deadline_after;
 ///
 /// Wraps the SDK's meter provider and adds the following:
 ///
-/// - callbacks of observable instruments run on a thread of their own and without a lock, so that they may create
+/// - callbacks of observable instruments run on a thread of their own and without a lock, so they may create
 ///   instruments and hold up no other thread. One that takes longer than half an interval (0.1 s to 5 s), or than a
-///   flush or the shutdown leaves it, is reported, and metrics are exported without what it observes until it returns;
+///   flush or the shutdown leaves it, is reported, and metrics are exported without what it observes until it
+///   returns;
 /// - an attribute that is given twice has its last value;
 /// - sums of integers do not wrap: a counter that has overflowed shows the largest value of its type, and is reported
 ///   once. Sums within 2⁵⁹ of that limit are reported as the limit. The only sums that can still wrap are those of
 ///   up-down counters whose attribute sets are merged by a view;
 /// - a histogram of unit `s` without boundaries gets those of [`duration_histogram`](crate::duration_histogram);
-/// - two instruments of one name that differ in kind, unit, description or boundaries are reported, once; where a view
-///   may be for them, two metrics of one name that differ in kind or unit. Where the description alone differs, the
-///   first one counts, and both are one metric;
+/// - two instruments of one name that differ in kind, unit, description or boundaries are reported, once; where a
+///   view may be for them, two metrics of one name that differ in kind or unit. Where the description alone differs,
+///   the first one wins, and both are one metric;
 /// - without a reader, as without an endpoint, instruments do nothing, and observable ones are not reported.
 ///
 /// A reader of the user ([`Metrics::reader`](crate::Metrics::reader)) collects by itself: for it the SDK calls the

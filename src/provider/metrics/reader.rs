@@ -186,7 +186,7 @@ impl QueueReader {
 
 /// The result of a command that the reader's thread works on.
 ///
-/// Splits a command from the wait for it, so that several readers can end at the same time.
+/// Splits a command from the wait for it, so several readers can end at the same time.
 #[must_use = "the command may not be done before `wait` returns"]
 pub(crate) struct Answer {
     /// The channel for the result.

@@ -41,7 +41,7 @@ impl StreamConflicts {
         Self { views: Arc::new(views), reported: Arc::default(), diagnostics }
     }
 
-    /// Returns `true` if a view may be for an instrument of this name, so that it is compared in collections alone.
+    /// Returns `true` if a view may be for an instrument of this name, so it is compared in collections alone.
     pub(super) fn concerns(&self, name: &str) -> bool {
         match &*self.views {
             Views::None => false,
@@ -128,5 +128,5 @@ fn kind<T>(data: &MetricData<T>) -> &'static str {
     }
 }
 
-/// Names that are remembered. Further ones are not reported, so that names made from input cost no memory.
+/// Names that are remembered. Further ones are not reported, so names made from input cost no memory.
 const MAX_REPORTS: usize = 1000;

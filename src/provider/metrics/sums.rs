@@ -1,8 +1,8 @@
 //! Sums of integers that stay at the end of their range.
 //!
 //! The SDK adds integers up in 64 bits, which wrap: after `add(u64::MAX)` and `add(1)` it exports 0. A sum that left
-//! its range cannot be recognized afterwards, so that large measurements are added up here, too, and cut in front of
-//! the SDK.
+//! its range cannot be recognized afterwards, so large measurements are added up here, too, and cut in front of the
+//! SDK.
 //!
 //! | measurement | what is done |
 //! |---|---|
@@ -10,8 +10,8 @@
 //! | larger | added up by attribute set, and cut where the total would enter the reserve |
 //!
 //! 2⁵⁸ at each end of the range is reserved for small measurements, which are not tracked here. A sum within twice
-//! that distance of the limit is exported as the limit (`Number::saturated`), so that a counter that has overflowed
-//! shows the largest value, whatever small measurements came before and after.
+//! that distance of the limit is exported as the limit (`Number::saturated`), so a counter that has overflowed shows
+//! the largest value, whatever small measurements came before and after.
 //!
 //! A sum that has arrived there stays, as long as the SDK keeps it: to the end of the process if it is cumulative, and
 //! to the next collection if the only reader takes deltas. The first measurement that is cut is reported, once for each
@@ -54,7 +54,7 @@ pub(super) struct Sums {
     name: String,
     /// The range of a total: that of the type, without the reserve.
     range: RangeInclusive<i128>,
-    /// A measurement is cut to this, so that a histogram has room for several.
+    /// A measurement is cut to this, so a histogram has room for several.
     largest: i128,
     /// `true` if all attribute sets have a common total, because views can merge them. Never where measurements may be
     /// negative.
@@ -77,7 +77,7 @@ pub(crate) struct Resets(Arc<AtomicU64>);
 /// The large measurements that were handed on, added up by attribute set.
 #[derive(Debug, Default)]
 struct Totals {
-    /// In the order of the keys, so that the order of attributes makes no difference.
+    /// In the order of the keys, so the order of attributes makes no difference.
     by_attributes: HashMap<Vec<KeyValue>, i128>,
     /// The number of resets when the last measurement was added.
     resets: u64,

@@ -40,9 +40,9 @@ pub(in crate::subscriber) fn note_panic(event: &Event<'_>, bridge: &SpanBridge, 
     with_thread(|thread| thread.panic.replace(Some(NotedPanic { span, exceptions, failure })));
 }
 
-/// Marks a span that is exited, if it panicked. That of a call gets the exception only, because the call sets its status.
-/// Called at each exit of a span, so that the usual case is a look at one value of the thread. `is_call` is called only
-/// after a panic.
+/// Marks a span that is exited, if it panicked. That of a call gets the exception only, because the call sets its
+/// status. Called at each exit of a span, so the usual case is a look at one value of the thread. `is_call` is called
+/// only after a panic.
 #[inline]
 pub(in crate::subscriber) fn mark_panicked(context: &OtelContext, is_call: impl FnOnce() -> bool) {
     let span = context.span();

@@ -1,4 +1,4 @@
-//! The errors that a span remembers, so that an error that passes through several functions is recorded once.
+//! The errors that a span remembers, so an error that passes through several functions is recorded once.
 //!
 //! Only texts are kept, not values: an error is gone when its event has been handled, and a wrapper of it is another
 //! value. What wrappers have in common is that their text ends with `: ` and that of their cause, so the end of a text

@@ -22,8 +22,8 @@
 //! Nothing is rejected: what can be understood is used, and every deviation is reported with what was used instead. A
 //! misspelt level must not silence a production service; in code, the same problem is an error.
 //!
-//! The result is a list of directives in the form that `tracing-subscriber` reads, so that what passes is decided by
-//! its code.
+//! The result is a list of directives in the form that `tracing-subscriber` reads, so what passes is decided by its
+//! code.
 
 mod levels;
 mod report;
@@ -75,7 +75,7 @@ pub(super) struct Parsed {
 /// The directives read so far, and what was wrong with them.
 #[derive(Debug)]
 struct Parser {
-    /// Directives that are used, in the order of the text. Of equal ones the last counts, as in `tracing-subscriber`.
+    /// Directives that are used, in the order of the text. Of equal ones the last wins, as in `tracing-subscriber`.
     good: Vec<Parsed>,
     /// The reports.
     reports: Reports,

@@ -81,7 +81,7 @@ struct Later {
     field: EventField,
     /// The event was a record of the `log` crate, whose metadata fields have no name of their own.
     is_log_record: bool,
-    /// A field `message` was visited, so that a further one has another name.
+    /// A field `message` was visited, so a further one has another name.
     has_message: bool,
     /// A later field of this name has a value.
     is_found: bool,
@@ -235,7 +235,7 @@ impl<'a, R: Record> EventFields<'a, R> {
         self.attribute(key, FieldValue::Text(if is_redacted { REDACTED } else { text }));
     }
 
-    /// Writes encoded attributes of the context, those that the event does not have. Of repeated ones the first counts.
+    /// Writes encoded attributes of the context, those that the event does not have. Of repeated ones the first wins.
     fn extra(&mut self, extra: &[u8]) {
         for (place, (key, attribute)) in encode::encoded_attributes(extra).enumerate() {
             if key.is_empty() {

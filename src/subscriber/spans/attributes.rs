@@ -8,7 +8,7 @@
 //! the attributes, which is faster than a map for the few that a span has; it happens only for attributes that are set
 //! through the API. Fields of a new span have distinct keys already and are appended without a search.
 //!
-//! Replacing encodes the new value first and removes the old one then, so that the last position is the last value's.
+//! Replacing encodes the new value first and removes the old one then, so the last position is the last value's.
 
 use std::ops::Range;
 
@@ -21,7 +21,7 @@ use crate::lines::kept_fields::KeptFields;
 use crate::settings::AttributeLimits;
 use crate::subscriber::thread_state::with_thread;
 
-/// Encoded attributes, no key twice: the last value counts. The limit counts keys.
+/// Encoded attributes, no key twice: the last value wins. The limit counts keys.
 ///
 /// The buffer comes from a pool of the thread, and goes back there when it is dropped.
 ///
@@ -59,7 +59,7 @@ impl AttributeBuffer {
         }
     }
 
-    /// Adds the attributes of a span, which has no others yet. Of those with the same key the last counts.
+    /// Adds the attributes of a span, which has no others yet. Of those with the same key the last wins.
     #[cfg(any(feature = "grpc", feature = "http"))]
     pub(super) fn fill_key_values(&mut self, attributes: &[KeyValue], limits: AttributeLimits) {
         if attributes.len() > limits.count as usize {

@@ -1,6 +1,6 @@
 //! The OpenTelemetry span of a `tracing` span.
 //!
-//! A [`BridgeSpan`] is what the context of a `tracing` span holds. It implements the API's `Span`, so that
+//! A [`BridgeSpan`] is what the context of a `tracing` span holds. It implements the API's `Span`, so
 //! `Span::current()` of OpenTelemetry, the layers for calls and extension traits reach it like any other.
 //!
 //! | | [`EncodedSpan`] | SDK span |

@@ -8,8 +8,8 @@
 //! | `otel.status_description`, `otel.status_message` | status Error with this description |
 //! | others, and those of the above with an unknown value | attributes |
 //!
-//! The names and values are those of `tracing-opentelemetry`, so that programs can change from one bridge to the other.
-//! A value that is unknown makes the field an attribute: a mistake stays visible at the backend.
+//! The names and values are those of `tracing-opentelemetry`, so programs can change from one bridge to the other. A
+//! value that is unknown makes the field an attribute: a mistake stays visible at the backend.
 
 use std::borrow::Cow;
 

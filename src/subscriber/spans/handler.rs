@@ -14,7 +14,7 @@ use crate::subscriber::thread_state::with_thread;
 /// Entering it makes `context` the current one; closing it does not end the OpenTelemetry span. Returns a disabled span
 /// where the current subscriber is not ours, or where `context` has no valid span.
 ///
-/// A callsite has a fixed list of fields, so that `record` works for those of this list; for other attributes there is
+/// A callsite has a fixed list of fields, so `record` works for those of this list; for other attributes there is
 /// [`SpanExt::set_attribute`](super::SpanExt::set_attribute).
 #[cfg_attr(
     not(any(test, feature = "grpc", feature = "http")),

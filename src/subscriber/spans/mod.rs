@@ -20,8 +20,9 @@
 //! it from a request. Until then it has no ids, and the sampler has not been called. Its fields are encoded at once,
 //! into a buffer of the thread; if the sampler drops the span, the buffer goes back.
 //!
-//! The verdict of the span filter is taken when the span is created and stays with it. Nothing travels in a thread-local
-//! value between the calls of a subscriber, so that level checks, nested macros and other layers cannot lose a span.
+//! The verdict of the span filter is taken when the span is created and stays with it. Nothing travels in a
+//! thread-local value between the calls of a subscriber, so level checks, nested macros and other layers cannot lose
+//! a span.
 //!
 //! # Two ways
 //!

@@ -1,7 +1,7 @@
 //! The open spans of a subscriber.
 //!
 //! The table finds the state of a span by its id, from any thread. The spans that are entered on this thread are a
-//! stack of their own (`current`), so that the innermost one is found without a look-up.
+//! stack of their own (`current`), so the innermost one is found without a look-up.
 
 use std::sync::Arc;
 

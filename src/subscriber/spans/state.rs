@@ -70,7 +70,7 @@ pub(super) enum Stage {
     Following(OtelContext),
     /// This thread is calling the sampler, the span processors and the id generator of the user.
     Starting(ThreadId, OtelContext),
-    /// It has started, or is no OpenTelemetry span.
+    /// It has started, or is not an OpenTelemetry span.
     #[default]
     Settled,
 }
@@ -123,8 +123,8 @@ impl PendingSpan {
         *self.start.get_or_insert_with(StartTime::now)
     }
 
-    /// Replaces the parent. From then on the span counts as one that may be sampled. Returns the earlier parent, which can
-    /// run code of the user when it is dropped: no lock may be held then.
+    /// Replaces the parent. From then on the span is treated as one that may be sampled. Returns the earlier parent,
+    /// which can run code of the user when it is dropped: no lock may be held then.
     #[must_use = "it is dropped without the lock of the stage"]
     pub(super) fn set_parent(&mut self, parent: OtelContext) -> OtelContext {
         self.start();
@@ -150,7 +150,7 @@ pub(super) struct Started {
 }
 
 impl Started {
-    /// A span without an OpenTelemetry span of its own, which represents the one around it.
+    /// A span without its own OpenTelemetry span, which represents the one around it.
     pub(super) fn transparent(context: OtelContext) -> Self {
         Self { context, own: None, is_recording: false }
     }
@@ -274,7 +274,7 @@ impl SpanState {
         self.follows_parent.load(Ordering::Relaxed)
     }
 
-    /// Makes the span one that starts. The stage is locked, so that it is not entered meanwhile.
+    /// Makes the span one that starts. The stage is locked, so it is not entered meanwhile.
     pub(super) fn stop_following(&self) {
         self.follows_parent.store(false, Ordering::Relaxed);
     }

@@ -1,4 +1,4 @@
-//! The bridge of `tracing-opentelemetry`, in the place of ours, for users who select it.
+//! The bridge of `tracing-opentelemetry`, instead of ours, for users who select it.
 //!
 //! Its layer receives the spans that pass the span filter, and the events for its spans. The filter is
 //! applied here, because [`Filtered`](tracing_subscriber::filter::Filtered) loses spans. Everything else is as that

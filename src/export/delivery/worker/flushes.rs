@@ -32,7 +32,7 @@ pub(super) struct Flush {
     began: Instant,
     /// The deadline of the caller.
     deadline: Instant,
-    /// Consumed by the answer, so that there is only one.
+    /// Consumed by the answer, so there is only one.
     reply: FlushReply,
 }
 

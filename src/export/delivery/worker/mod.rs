@@ -1,8 +1,8 @@
 //! Sends one signal's batches and records their outcome.
 //!
-//! While the collector is healthy, up to [`MAX_IN_FLIGHT`] requests are in flight at once; of metrics only one, so that they arrive in
-//! order. After a failure the batch goes back to its place and one request at a time probes the collector, with growing
-//! pauses. A flush or the shutdown sends everything queued at once.
+//! While the collector is healthy, up to [`MAX_IN_FLIGHT`] requests are in flight at once; of metrics only one, so
+//! they arrive in order. After a failure the batch goes back to its place and one request at a time probes the
+//! collector, with growing pauses. A flush or the shutdown sends everything queued at once.
 //!
 //! Both use their deadline for a collector that is *restarting*: it answered within `RESTART_WINDOW`, and now refuses
 //! connections, resets them, or answers that it is unavailable. They do not wait for one that is *absent*: it never
@@ -102,10 +102,10 @@ pub(super) struct Worker {
     /// Tries under way.
     tries: Tries,
     /// The latest time at which an incomplete batch is sent. Only advanced by a turn that found nothing more to take,
-    /// so that a worker that was busy catches up at once.
+    /// so a worker that was busy catches up at once.
     next_tick: Instant,
     /// A flush or the shutdown is waiting: the next try does not wait for the pause to end. Cleared when the queue is
-    /// next asked for a batch, so that one command grants one try ahead of the pause.
+    /// next asked for a batch, so one command grants one try ahead of the pause.
     flush_requested: bool,
     /// Flushes without an answer. A flush leaves this list in the moment in which it is answered.
     flushes: Flushes,
@@ -313,8 +313,7 @@ impl Worker {
     /// Starts a try of this batch, on the current connections.
     ///
     /// The request is framed here, once for each try. The queue keeps a note of it until [`Consumer::finished`], so
-    /// that the end of deliveries counts items that are in flight without an answer, even if this worker never runs
-    /// again.
+    /// the end of deliveries counts items that are in flight without an answer, even if this worker never runs again.
     fn send(&mut self, batch: Batch) {
         let message = batch.to_request(&self.resource);
         let destination = Arc::clone(&self.destination);
@@ -330,7 +329,7 @@ impl Worker {
 
     /// Answers the flushes whose batches are gone, or whose time is over.
     ///
-    /// Batches leave in any order while several are in flight, so that the oldest one left, in flight or in the queue,
+    /// Batches leave in any order while several are in flight, so the oldest one left, in flight or in the queue,
     /// decides.
     fn answer_flushes(&mut self) {
         if self.flushes.is_empty() {
@@ -342,9 +341,9 @@ impl Worker {
 
     /// Records a command; the next turn acts on it.
     ///
-    /// Both commands set `flush_requested`, so that a worker that pauses after a failure tries once more at once. A flush
-    /// waits for the end of a pause that the collector has requested, or fails if that is too late: a program may flush
-    /// after each of its requests.
+    /// Both commands set `flush_requested`, so a worker that pauses after a failure tries once more at once. A flush
+    /// waits for the end of a pause that the collector has requested, or fails if that is too late: a program may
+    /// flush after each of its requests.
     fn handle_command(&mut self, command: Command) {
         match command {
             Command::Flush(deadline, reply) => match self.backoff.requested_until() {
@@ -422,8 +421,8 @@ impl Drop for Worker {
     }
 }
 
-/// Requests of one signal in flight at once: more than one, so that a distant collector does not limit
-/// throughput to one batch a round trip.
+/// Requests of one signal in flight at once: more than one, so a distant collector does not limit throughput to one
+/// batch a round trip.
 const MAX_IN_FLIGHT: usize = 8;
 /// The pause after a panic, before the next turn or the next runtime: code that panics each time costs no busy loop.
 pub(super) const PANIC_PAUSE: Duration = Duration::from_millis(100);

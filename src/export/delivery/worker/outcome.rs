@@ -22,9 +22,9 @@
 //!
 //! # A collector that restarts
 //!
-//! A collector that cannot be reached is likely to be restarting if it has answered within [`RESTART_WINDOW`] before a flush
-//! or the shutdown began, or since. The flush then keeps retrying until its deadline. Otherwise it fails at the first
-//! failure, so that a program without a collector does not spend its deadline on it.
+//! A collector that cannot be reached is likely to be restarting if it has answered within [`RESTART_WINDOW`] before
+//! a flush or the shutdown began, or since. The flush then keeps retrying until its deadline. Otherwise it fails at
+//! the first failure, so a program without a collector does not spend its deadline on it.
 
 use std::time::Duration;
 
@@ -157,8 +157,8 @@ impl Worker {
         self.flushes.fail(reason, |flush| flush.covers(sequence));
     }
 
-    /// Appends the name and the size of the item that is too large by itself to the failure's text, so that the user
-    /// finds it.
+    /// Appends the name and the size of the item that is too large by itself to the failure's text, so the user finds
+    /// it.
     fn naming_item(&self, failure: Failure, single: &Batch) -> Failure {
         match encode::describe_item(self.destination.signal(), &single.to_request(&[])) {
             Some(item) => Failure { text: format!("{} ({item})", failure.text), ..failure },
@@ -171,7 +171,7 @@ impl Worker {
         self.flushes.deadlines().chain(self.shutdown.as_ref().map(Shutdown::deadline)).min()
     }
 
-    /// Returns the upper limit of a pause: a quarter of the time until the next deadline, so that more than one further
+    /// Returns the upper limit of a pause: a quarter of the time until the next deadline, so more than one further
     /// try fits.
     ///
     /// Without a deadline there is no limit but that of the backoff itself.
@@ -180,8 +180,8 @@ impl Worker {
         self.next_deadline().map_or(Duration::MAX, |deadline| left(deadline) / 4)
     }
 
-    /// Returns `true` if the collector answered a short time before this moment, or after it, so that a failure to reach it
-    /// is likely to be a restart.
+    /// Returns `true` if the collector answered a short time before this moment, or after it, so a failure to reach
+    /// it is likely to be a restart.
     fn has_answered_lately(&self, before: Instant) -> bool {
         self.destination.last_response().is_some_and(|last| last + RESTART_WINDOW > before)
     }

@@ -26,7 +26,7 @@ use crate::export::queue::Batch;
 pub(super) struct Tries {
     /// The sending halves. Each resolves to its outcome; failures are outcomes too.
     futures: FuturesUnordered<Sending>,
-    /// The batches of `futures`. At most a handful, so that a vector is searched faster than a map.
+    /// The batches of `futures`. At most a handful, so a vector is searched faster than a map.
     in_flight: Vec<InFlight>,
     /// The number of the newest request. The first one has 1.
     last_request: u64,

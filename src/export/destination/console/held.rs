@@ -27,7 +27,7 @@ use crate::export::render::{self, LogRecord, Span, hex};
 pub(super) enum Due {
     /// Those that have ended or are held for too long.
     Now,
-    /// Every trace, as far as it is there.
+    /// Every trace, if it is present.
     All,
 }
 
@@ -36,8 +36,8 @@ pub(super) enum Due {
 pub(super) struct Held {
     /// The held traces by trace id.
     traces: HashMap<Vec<u8>, Trace>,
-    /// Traces whose write has not ended in time. They are printed as they were, so that a write that succeeds after all
-    /// is not repeated.
+    /// Traces whose write has not ended in time. They are printed as they were, so a write that succeeds after all is
+    /// not repeated.
     unfinished: VecDeque<Vec<Trace>>,
     /// The number of spans and records in them.
     pub(super) items: usize,
@@ -209,7 +209,7 @@ impl Trace {
 /// The time without an arrival after which a trace that has ended is printed. Its records come on another way than its
 /// spans, and each of them waits for [`DELAY`](super::DELAY) at most.
 pub(super) const SETTLE: Duration = Duration::from_millis(100);
-/// The longest time that a trace is held. One that has not ended by then is printed as far as it is there.
+/// The longest time that a trace is held. One that has not ended by then is printed if it is present.
 pub(super) const MAX_AGE: Duration = Duration::from_secs(5);
 /// The most spans and records that are held.
 pub(super) const MAX_HELD: usize = 10_000;

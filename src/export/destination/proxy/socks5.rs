@@ -6,7 +6,7 @@
 //! | login | user and password, if chosen | 0 if they are right |
 //! | request | CONNECT to a name or an address | 0 and the proxy's own address, or the reason why not |
 //!
-//! Names are sent as they are, so that the proxy resolves them.
+//! Names are sent as they are, so the proxy resolves them.
 
 use std::io;
 use std::net::IpAddr;

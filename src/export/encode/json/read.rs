@@ -28,8 +28,8 @@
 //! 2a 08 checkout     7a 02 18 02                   protobuf: tag, length, content
 //! ```
 //!
-//! A message inside a message is read into a buffer of its own, because its length comes before it. Depth is at most
-//! [`MAX_DEPTH`], so that there are at most as many buffers at a time.
+//! A message inside a message is read into its own buffer, because its length comes before it. Depth is at most
+//! [`MAX_DEPTH`], so there are at most as many buffers at a time.
 //!
 //! # What it does not check
 //!
@@ -68,9 +68,8 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Reads an object and appends its fields, in the order of the text.
-    /// A key that occurs in `schema` decides how its value is read. The value of any other key is passed over, so that
-    /// a newer receiver can add fields.
+    /// Reads an object and appends its fields, in the order of the text. A key that occurs in `schema` decides how
+    /// its value is read. The value of any other key is passed over, so a newer receiver can add fields.
     fn object(&mut self, schema: &Message, out: &mut Vec<u8>) -> Option<()> {
         self.members(|reader, key| match schema.0.iter().find(|field| field.name == key) {
             Some(field) => reader.field(field, out),
@@ -221,8 +220,8 @@ impl<'a> Reader<'a> {
         is_hexadecimal.then(|| u32::from_str_radix(digits, 16).ok()).flatten()
     }
 
-    /// Passes over a value of any form.
-    /// Strings in it are decoded and dropped, so that a malformed value is a mistake in an unknown field as well.
+    /// Passes over a value of any form. Strings in it are decoded and dropped, so a malformed value is a mistake in
+    /// an unknown field as well.
     fn skip(&mut self) -> Option<()> {
         match self.peek()? {
             b'{' => self.members(|reader, _| reader.skip()),

@@ -3,8 +3,8 @@
 //! The order of the fields of a message is the order in which they are written, that of the official examples. Fields
 //! that OTLP gets later are missing here: they are left out of JSON, and passed over when JSON is read.
 //!
-//! A message is a `static` that lists its fields. Messages refer to each other, and to themselves where values nest, so
-//! that the whole of OTLP is one graph without any code.
+//! A message is a `static` that lists its fields. Messages refer to each other, and to themselves where values nest,
+//! so the whole of OTLP is one graph without any code.
 //!
 //! The three response messages differ in the name of one field alone, which has number 1 in each. [`RESPONSE`] has all
 //! three names.
@@ -86,8 +86,8 @@ const fn one(number: u32, name: &'static str, kind: Kind) -> Field {
     Field { number, name, kind, is_repeated: false }
 }
 
-/// A field that is an array in JSON.
-/// An empty array and an absent field are the same on the wire, so that an empty array is not written.
+/// A field that is an array in JSON. An empty array and an absent field are the same on the wire, so an empty array
+/// is not written.
 const fn many(number: u32, name: &'static str, kind: Kind) -> Field {
     Field { number, name, kind, is_repeated: true }
 }
@@ -162,7 +162,7 @@ static SCOPE: Message = Message(&[
 ]);
 /// `common.v1.KeyValue`: an attribute, or an entry of a map.
 static KEY_VALUE: Message = Message(&[one(1, "key", String), one(2, "value", Kind::Message(&ANY_VALUE))]);
-/// `common.v1.AnyValue`: a `oneof`, so that at most one of the fields is present. None of them means an empty value.
+/// `common.v1.AnyValue`: a `oneof`, so at most one of the fields is present. None of them means an empty value.
 ///
 /// It refers to itself through [`ARRAY_VALUE`] and [`KEY_VALUE_LIST`]. That is the only recursion in OTLP, and the
 /// reason for the limits of depth of readers and encoders.
@@ -266,7 +266,7 @@ static EXPONENTIAL_HISTOGRAM: Message = Message(&[
 ]);
 /// `metrics.v1.Summary`. The SDK produces none; the collector of tests receives them from other programs.
 static SUMMARY: Message = Message(&[many(1, "dataPoints", Kind::Message(&SUMMARY_POINT))]);
-/// `metrics.v1.NumberDataPoint`. `asDouble` and `asInt` are a `oneof`, so that 0 is written as well. Bit 0 of `flags`
+/// `metrics.v1.NumberDataPoint`. `asDouble` and `asInt` are a `oneof`, so 0 is written as well. Bit 0 of `flags`
 /// means that no value was recorded.
 static NUMBER_POINT: Message = Message(&[
     many(7, "attributes", Kind::Message(&KEY_VALUE)),

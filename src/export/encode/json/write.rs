@@ -1,6 +1,6 @@
 //! Conversion from protobuf to JSON.
 //!
-//! The bytes are those that would be sent as protobuf, so that both encodings of a request hold the same. Fields are
+//! The bytes are those that would be sent as protobuf, so both encodings of a request hold the same. Fields are
 //! written in the order of the schema, whatever their order on the wire.
 //!
 //! Text is escaped where JSON demands it, no more: a receiver reads it, not a person.
@@ -19,7 +19,7 @@
 //! | bytes after a malformed field | left out: `fields` ends there |
 //! | a value of another wire type than the kind has | `null` |
 //!
-//! The output is therefore valid JSON for any bytes. It holds no line end, so that a request is one line in a file.
+//! The output is therefore valid JSON for any bytes. It holds no line end, so a request is one line in a file.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -46,7 +46,7 @@ pub(super) fn message(out: &mut Vec<u8>, schema: &Message, bytes: &[u8]) {
         out.extend_from_slice(b"\":");
         match field.is_repeated {
             true => array(out, field, std::iter::once(first).chain(values)),
-            // As protobuf has it: the last one counts.
+            // As protobuf has it: the last one wins.
             false => one(out, field.kind, values.next_back().unwrap_or(first)),
         }
     }

@@ -14,7 +14,7 @@
 //!
 //! | taken by the worker, until its outcome is known | `otel.sdk.exporter.operation.duration`, with the `error.type` above and the status of the last answer | see above |
 //!
-//! Every number is read from the ledger at the collection, so that the metrics and the statistics of the guard agree.
+//! Every number is read from the ledger at the collection, so the metrics and the statistics of the guard agree.
 //! Metrics about the export of metrics are one collection behind: a collection is not delivered yet when it is made.
 
 use std::sync::Arc;

@@ -14,7 +14,7 @@
 //! | `…/containers/<namespace>/<id>/hostname` | nerdctl |
 //!
 //! Ids have 64 hexadecimal digits, which keeps other parts of these paths from being taken for one. In a pod of
-//! Kubernetes the mounted files are those of the pod's sandbox, which has an id of its own: they are not read there.
+//! Kubernetes the mounted files are those of the pod's sandbox, which has its own id: they are not read there.
 
 use super::{Attributes, Source};
 use crate::semconv::resource::CONTAINER_ID;

@@ -61,7 +61,7 @@ fn name_of_host(source: &Source) -> Option<String> {
 /// Returns the name in `/var/lib/kubelet/pods/<id>/containers/<name>/<file>`, the source of `/dev/termination-log`.
 ///
 /// That is the root of the mount, the fourth field. It begins at the file system of the kubelet's directory, with
-/// `/pods/` if that is a mount of its own. Volumes of the pod are below `<id>` as well, and may have any name.
+/// `/pods/` if that is its own mount. Volumes of the pod are below `<id>` as well, and may have any name.
 fn container_of_mount(source: &Source) -> Option<String> {
     let mounts = source.read("proc/self/mountinfo")?;
     let name = |line: &str| {

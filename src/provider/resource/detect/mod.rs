@@ -47,7 +47,7 @@ impl Default for Source {
 }
 
 impl Source {
-    /// Runs the detectors in the order of the list. Of a key that two of them find, the later value counts.
+    /// Runs the detectors in the order of the list. Of a key that two of them find, the later value wins.
     fn detect(&self, detectors: &[ResourceDetector]) -> Vec<KeyValue> {
         let mut found = Attributes::default();
         for detector in detectors {

@@ -27,7 +27,7 @@ struct Outside {
 
 impl Outside {
     /// Reads the next character, and returns `true` if the place is outside of brackets and quotes. A closing bracket
-    /// counts as outside.
+    /// is treated as outside.
     fn holds(&mut self, c: char) -> bool {
         match c {
             '"' if self.depth > 0 => self.quoted = !self.quoted,
