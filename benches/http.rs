@@ -24,24 +24,29 @@ use opentelemetry::metrics::{Counter, Histogram};
 use opentelemetry::{KeyValue, global};
 use requests::{Client, serve};
 use support::load::{SAMPLED, TURN};
-use support::{Budget, Collector, Side, Work, compare};
+use support::{Budget, Collector, Role, Side, Work, callgrind, compare};
 use telemetry_bootstrap::TelemetryGuard;
 use telemetry_bootstrap::http::ServerLayer;
 use tracing::{Instrument as _, info, info_span};
 
 fn main() {
-    support::main(
-        &[
-            ("bare", bare),
-            ("everything", |endpoint| ours(roles::everything(endpoint))),
-            ("traces", |endpoint| ours(roles::traces(endpoint))),
-            ("unsampled", |endpoint| ours(roles::unsampled(endpoint))),
-            ("traces without the child", |endpoint| ours(roles::traces_without_child(endpoint))),
-            ("unsampled without the child", |endpoint| ours(roles::unsampled_without_child(endpoint))),
-        ],
-        bench,
-    );
+    let client = |server| Client::of(server, SAMPLED);
+    let is_counted = callgrind::count(ROLES, client, |client, requests| {
+        client.cpu(requests);
+    });
+    if !is_counted {
+        support::main(ROLES, bench);
+    }
 }
+
+const ROLES: &[Role] = &[
+    ("bare", bare),
+    ("everything", |endpoint| ours(roles::everything(endpoint))),
+    ("traces", |endpoint| ours(roles::traces(endpoint))),
+    ("unsampled", |endpoint| ours(roles::unsampled(endpoint))),
+    ("traces without the child", |endpoint| ours(roles::traces_without_child(endpoint))),
+    ("unsampled without the child", |endpoint| ours(roles::unsampled_without_child(endpoint))),
+];
 
 fn bench(criterion: &mut Criterion) {
     let collector = Collector::start();

@@ -15,6 +15,7 @@
     reason = "a program for people, each of which uses its part"
 )]
 
+pub(crate) mod callgrind;
 mod collector;
 pub(crate) mod load;
 mod ratio;

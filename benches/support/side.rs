@@ -25,8 +25,14 @@ pub(crate) struct Side {
 }
 
 impl Side {
+    /// Starts this program, under another one where that is wanted: `BENCH_UNDER="valgrind --tool=callgrind"`.
     pub(crate) fn start(role: &str, collector: &Collector) -> Self {
-        let mut process = command()
+        Self::start_under(&env::var("BENCH_UNDER").unwrap_or_default(), role, collector)
+    }
+
+    /// Starts this program under another one, which is given with its arguments.
+    pub(crate) fn start_under(program: &str, role: &str, collector: &Collector) -> Self {
+        let mut process = command(program)
             .env(ROLE, role)
             .env(ENDPOINT, collector.endpoint())
             .stdin(Stdio::piped())
@@ -64,10 +70,9 @@ impl Drop for Side {
     }
 }
 
-/// This program, under another one where that is wanted: `BENCH_UNDER="valgrind --tool=callgrind"`.
-fn command() -> Command {
+/// This program, or another one that runs it.
+fn command(under: &str) -> Command {
     let program = env::current_exe().expect("this program");
-    let under = env::var("BENCH_UNDER").unwrap_or_default();
     let mut words = under.split_whitespace();
     let Some(profiler) = words.next() else { return Command::new(program) };
     let mut command = Command::new(profiler);
