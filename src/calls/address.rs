@@ -13,6 +13,7 @@ use opentelemetry::KeyValue;
 
 use super::thread_cache;
 use crate::semconv;
+use crate::subscriber::CallAttributes;
 
 /// The address of a server: `server.address` and `server.port`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +30,15 @@ impl Address {
         Self { host: without_brackets(authority.host()).into(), port: authority.port_u16() }
     }
 
-    /// Adds `server.address` and `server.port` to `attributes`.
+    /// Sets `server.address` and `server.port` of a span.
+    pub(super) fn set_attributes(&self, attributes: &mut CallAttributes) {
+        attributes.push_shared(semconv::SERVER_ADDRESS, &self.host);
+        if let Some(port) = self.port {
+            attributes.push_number(semconv::SERVER_PORT, port);
+        }
+    }
+
+    /// Adds `server.address` and `server.port` to the attributes of a metric.
     pub(super) fn push_attributes(&self, attributes: &mut Vec<KeyValue>) {
         attributes.push(KeyValue::new(semconv::SERVER_ADDRESS, Arc::clone(&self.host)));
         attributes.extend(self.port.map(|port| KeyValue::new(semconv::SERVER_PORT, i64::from(port))));

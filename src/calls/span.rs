@@ -22,9 +22,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use opentelemetry::global::{self, BoxedTracer};
 use opentelemetry::metrics::{Meter, MeterProvider};
-use opentelemetry::trace::{
-    Span, SpanBuilder, Status, TraceContextExt as _, Tracer as _, TracerProvider as _,
-};
+use opentelemetry::trace::{Span, SpanKind, Status, TraceContextExt as _, Tracer as _, TracerProvider as _};
 use opentelemetry::{Context, ContextGuard, InstrumentationScope, KeyValue};
 use opentelemetry_sdk::trace::{SamplingDecision, SdkTracer, SdkTracerProvider};
 
@@ -34,7 +32,7 @@ use crate::propagation::format_traceparent;
 use crate::provider::installed::Installed;
 use crate::provider::{SharedSampler, with_flagged_span};
 use crate::semconv;
-use crate::subscriber::{CallSpans, handler_span, start_sdk_call};
+use crate::subscriber::{CallSpans, StartingCall, handler_span, span_builder, start_sdk_call};
 use crate::time::start_time::StartTime;
 
 /// The span of an open call, with the times that its duration is measured by.
@@ -158,7 +156,9 @@ enum Inner {
 impl CallTracer {
     /// Creates a tracer of `provider`, or else of the provider that was installed. Called for the first call, inside of
     /// the program's runtime.
-    pub(super) fn new(side: Side, provider: Option<&SdkTracerProvider>) -> Self {
+    ///
+    /// `has_hook`: a closure of the program gets the attributes of each call.
+    pub(super) fn new(side: Side, provider: Option<&SdkTracerProvider>, has_hook: bool) -> Self {
         if let Some(installed) = Installed::get() {
             installed.runtime.find();
         }
@@ -168,7 +168,10 @@ impl CallTracer {
             (None, Some(installed @ Installed { tracer_provider: Some(provider), .. })) => {
                 let sampler = installed.sampler.clone();
                 let inner = match &installed.direct_spans {
-                    Some(direct) => Inner::Direct(CallSpans::new(direct, &scope(), sampler.clone())),
+                    Some(direct) => {
+                        let kind = kind(side);
+                        Inner::Direct(CallSpans::new(direct, &scope(), sampler.clone(), kind, has_hook))
+                    }
                     None => sdk(provider),
                 };
                 (inner, Some(sampler), installed.has_random_ids)
@@ -178,41 +181,9 @@ impl CallTracer {
         Self { side, inner, sampler, has_random_ids }
     }
 
-    /// Starts a span under `parent`, `waited` ago. `span` is called unless it is known beforehand that the span is not
-    /// recorded; `late` adds the attributes that only a recorded span needs.
-    pub(super) fn start(
-        &self,
-        waited: Duration,
-        parent: Parent,
-        span: impl FnOnce() -> SpanBuilder,
-        late: impl FnOnce(&mut dyn FnMut(KeyValue)),
-    ) -> CallSpan {
+    /// Starts a span under `parent`, `waited` ago.
+    pub(super) fn start(&self, waited: Duration, parent: Parent, call: &mut impl StartingCall) -> CallSpan {
         let start = StartTime::ago(waited);
-        // The name of a call that is not recorded is not known.
-        let mut name = Cow::Borrowed("call");
-        let span = || {
-            let span = span();
-            if self.side == Side::Server {
-                name.clone_from(&span.name);
-            }
-            span
-        };
-        let (context, recording) = self.context(start, parent, span, late);
-        let handler = match self.side {
-            Side::Server => handler_span(&context, name),
-            Side::Client => tracing::Span::none(),
-        };
-        CallSpan { context, recording, handler, start }
-    }
-
-    /// Returns the context with the new span, and whether it is recorded.
-    fn context(
-        &self,
-        start: StartTime,
-        parent: Parent,
-        span: impl FnOnce() -> SpanBuilder,
-        late: impl FnOnce(&mut dyn FnMut(KeyValue)),
-    ) -> (Context, bool) {
         let shortcut = self.sampler.as_ref().map(SharedSampler::shortcut);
         let unsampled =
             shortcut.and_then(|shortcut| parent.with_span(|parent| shortcut.unsampled_child_of(parent)));
@@ -220,24 +191,52 @@ impl CallTracer {
             if let Some(sampler) = &self.sampler {
                 parent.with_span(|parent| sampler.count(parent, &SamplingDecision::Drop));
             }
-            return (parent.local_context().with_remote_span_context(child), false);
+            let context = parent.local_context().with_remote_span_context(child);
+            return self.span(context, false, Cow::Borrowed("call"), start);
         }
-        let span = SpanBuilder { start_time: Some(start.time), ..span() };
+        let head = call.head();
+        let name = match self.side {
+            Side::Server => head.name.clone(),
+            Side::Client => Cow::Borrowed(""),
+        };
         let around = || parent.context();
-        match &self.inner {
+        let (context, recording) = match &self.inner {
             Inner::Direct(spans) => parent
-                .with_span(|caller| spans.start(caller, parent.local_context(), around, start, span, late)),
-            Inner::Sdk(tracer) => start_sdk_call(tracer, &around(), self.has_random_ids, start, span, late),
+                .with_span(|caller| spans.start(caller, parent.local_context(), around, start, head, call)),
+            Inner::Sdk(tracer) => {
+                let span = span_builder(head, call, kind(self.side), start);
+                let late = |set: &mut dyn FnMut(KeyValue)| call.late_attributes(set);
+                start_sdk_call(tracer, &around(), self.has_random_ids, start, span, late)
+            }
             Inner::Global(tracer) => {
                 let around = around();
+                let span = span_builder(head, call, kind(self.side), start);
                 let mut span = tracer.build_with_context(span, &around);
                 let recording = span.is_recording();
                 if recording {
-                    late(&mut |attribute| span.set_attribute(attribute));
+                    call.late_attributes(&mut |attribute| span.set_attribute(attribute));
                 }
                 (with_flagged_span(&around, span, self.has_random_ids), recording)
             }
-        }
+        };
+        self.span(context, recording, name, start)
+    }
+
+    /// Returns the span that is in `context`. At a server it gets a `tracing` span of this name.
+    fn span(&self, context: Context, recording: bool, name: Cow<'static, str>, start: StartTime) -> CallSpan {
+        let handler = match self.side {
+            Side::Server => handler_span(&context, name),
+            Side::Client => tracing::Span::none(),
+        };
+        CallSpan { context, recording, handler, start }
+    }
+}
+
+/// Returns the kind of span for a side.
+fn kind(side: Side) -> SpanKind {
+    match side {
+        Side::Server => SpanKind::Server,
+        Side::Client => SpanKind::Client,
     }
 }
 

@@ -42,7 +42,7 @@ pub use spans::SpanExt;
 )]
 pub(crate) use spans::handler_span;
 #[cfg(any(feature = "grpc", feature = "http"))]
-pub(crate) use spans::{CallSpans, start_sdk_call};
+pub(crate) use spans::{CallAttributes, CallSpans, SpanHead, StartingCall, span_builder, start_sdk_call};
 pub(crate) use spans::{DirectSource, SpanBridge, SpanSource, StockBridge};
 use tracing_subscriber::Layer;
 

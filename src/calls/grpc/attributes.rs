@@ -1,7 +1,6 @@
 //! The attributes of a call's span.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use opentelemetry::KeyValue;
 
@@ -13,41 +12,44 @@ use crate::calls::address::{self, Address};
 use crate::semconv;
 use crate::semconv::GrpcCode;
 use crate::settings::RpcConventions;
+use crate::subscriber::CallAttributes;
 
-/// The attributes that the sampler sees.
+/// Sets the attributes that the sampler sees.
 pub(super) fn at_start(
+    attributes: &mut CallAttributes,
     recorder: &CallRecorder,
     method: &Method,
     head: &RequestHead<'_>,
-    address: Option<Address>,
-) -> Vec<KeyValue> {
-    let mut attributes = method_attributes(recorder.conventions, method);
+    address: Option<&Address>,
+) {
+    method_attributes(attributes, recorder.conventions, method);
     if let Some(address) = address {
-        address.push_attributes(&mut attributes);
+        address.set_attributes(attributes);
     }
     if let Some(hook) = &recorder.options.request_attributes {
-        hook(head, &mut attributes);
+        attributes.change(|attributes| hook(head, attributes));
     }
-    attributes
 }
 
-/// The attributes that name a method.
-pub(super) fn method_attributes(conventions: RpcConventions, method: &Method) -> Vec<KeyValue> {
-    let mut attributes = Vec::with_capacity(ATTRIBUTES);
+/// Sets the attributes that name a method.
+pub(super) fn method_attributes(
+    attributes: &mut CallAttributes,
+    conventions: RpcConventions,
+    method: &Method,
+) {
     if conventions != RpcConventions::Old {
-        attributes.push(KeyValue::new(semconv::RPC_SYSTEM_NAME, semconv::GRPC));
-        attributes.push(KeyValue::new(semconv::RPC_METHOD, Arc::clone(&method.name)));
+        attributes.push_static(semconv::RPC_SYSTEM_NAME, semconv::GRPC);
+        attributes.push_shared(semconv::RPC_METHOD, &method.name);
     }
     if conventions != RpcConventions::Stable {
         let (service, short) = split(&method.name);
-        attributes.push(KeyValue::new(semconv::OLD_RPC_SYSTEM, semconv::GRPC));
-        attributes.push(KeyValue::new(semconv::OLD_RPC_SERVICE, service.to_owned()));
+        attributes.push_static(semconv::OLD_RPC_SYSTEM, semconv::GRPC);
+        attributes.push_text(semconv::OLD_RPC_SERVICE, service);
         // Both conventions use this key. With both, it keeps its current meaning.
         if conventions == RpcConventions::Old {
-            attributes.push(KeyValue::new(semconv::RPC_METHOD, short.to_owned()));
+            attributes.push_text(semconv::RPC_METHOD, short);
         }
     }
-    attributes
 }
 
 /// Sets the address of the peer.
@@ -70,6 +72,3 @@ pub(super) fn status(conventions: RpcConventions, code: GrpcCode, set: impl Fn(K
         set(KeyValue::new(semconv::OLD_RPC_GRPC_STATUS_CODE, code as i64));
     }
 }
-
-/// The capacity that a span without captured headers needs from start to end.
-const ATTRIBUTES: usize = 8;

@@ -85,7 +85,11 @@ impl CallRecorder {
         );
         Self {
             conventions,
-            tracer: CallTracer::new(options.side, options.tracer_provider.as_ref()),
+            tracer: CallTracer::new(
+                options.side,
+                options.tracer_provider.as_ref(),
+                options.request_attributes.is_some(),
+            ),
             instruments,
             methods: Methods::new(options.side, options.known_methods.as_deref()),
             request_headers: HeaderCapture::new(semconv::RPC_REQUEST_HEADER, names.request),

@@ -4,12 +4,13 @@
 //! it is recorded.
 
 use std::borrow::Cow;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::Request;
-use opentelemetry::Context;
-use opentelemetry::trace::{Link, SpanBuilder, SpanKind, TraceContextExt as _};
+use opentelemetry::trace::{Link, TraceContextExt as _};
+use opentelemetry::{Context, KeyValue};
 
 use super::attributes;
 use super::call::Call;
@@ -19,6 +20,8 @@ use super::options::{RequestHead, Side};
 use super::recorder::CallRecorder;
 use crate::calls::context::{self, Parent, RemoteContext};
 use crate::calls::recorded::is_recorded_by_server;
+use crate::settings::RpcConventions;
+use crate::subscriber::{CallAttributes, SpanHead, StartingCall};
 
 impl Call {
     /// Starts the call of a request that arrived at a server. `remote` applies unless the program decides by method.
@@ -66,17 +69,8 @@ impl Call {
         let method = recorder.methods.get(request.uri().path(), is_forwarded);
         // A client's request may have the extensions of the one that is being served.
         let peer = (side == Side::Server).then(|| recorder.peer(request.extensions())).flatten();
-        let span = recorder.tracer.start(
-            waited,
-            parent,
-            || span_builder(recorder, request, &method, link),
-            |set| {
-                if let Some(peer) = peer {
-                    attributes::set_peer(recorder.conventions, peer, set);
-                }
-                recorder.request_headers.attributes(request.headers()).for_each(set);
-            },
-        );
+        let mut starting = Starting { recorder, request, method: &method, link, peer };
+        let span = recorder.tracer.start(waited, parent, &mut starting);
         Self::new(recorder, method, span, metadata::timeout(request.headers()), peer)
     }
 
@@ -86,44 +80,57 @@ impl Call {
     pub(super) fn not_ready(recorder: &Arc<CallRecorder>, waited: Duration) -> Self {
         let method = Arc::clone(recorder.methods.unknown());
         let parent = Parent::local(Context::current());
-        let span = recorder.tracer.start(
-            waited,
-            parent,
-            || SpanBuilder {
-                name: method.span_name(),
-                span_kind: Some(span_kind(recorder.options.side)),
-                attributes: Some(attributes::method_attributes(recorder.conventions, &method)),
-                ..SpanBuilder::default()
-            },
-            |_| (),
-        );
+        let mut starting = NotReady { conventions: recorder.conventions, method: &method };
+        let span = recorder.tracer.start(waited, parent, &mut starting);
         Self::new(recorder, method, span, None, None)
     }
 }
 
-/// Returns name, kind, links, and the attributes that a sampler may decide by.
-fn span_builder<B>(
-    recorder: &CallRecorder,
-    request: &Request<B>,
-    method: &Method,
+/// A call of a known request.
+struct Starting<'a, B> {
+    recorder: &'a CallRecorder,
+    request: &'a Request<B>,
+    method: &'a Method,
     link: Option<Link>,
-) -> SpanBuilder {
-    let head = RequestHead::new(request);
-    let custom = recorder.options.span_name.as_ref().and_then(|name| name(&head));
-    let name = custom.map_or_else(|| method.span_name(), Cow::Owned);
-    SpanBuilder {
-        name,
-        span_kind: Some(span_kind(recorder.options.side)),
-        links: link.map(|link| vec![link]),
-        attributes: Some(attributes::at_start(recorder, method, &head, recorder.address(request))),
-        ..SpanBuilder::default()
+    peer: Option<SocketAddr>,
+}
+
+impl<B> StartingCall for Starting<'_, B> {
+    fn head(&mut self) -> SpanHead {
+        let hook = self.recorder.options.span_name.as_ref();
+        let custom = hook.and_then(|name| name(&RequestHead::new(self.request)));
+        let name = custom.map_or_else(|| self.method.span_name(), Cow::Owned);
+        SpanHead { name, link: self.link.take() }
+    }
+
+    fn attributes(&mut self, attributes: &mut CallAttributes) {
+        let Self { recorder, request, method, .. } = *self;
+        let address = recorder.address(request);
+        attributes::at_start(attributes, recorder, method, &RequestHead::new(request), address.as_ref());
+    }
+
+    fn late_attributes(&mut self, set: &mut dyn FnMut(KeyValue)) {
+        if let Some(peer) = self.peer {
+            attributes::set_peer(self.recorder.conventions, peer, set);
+        }
+        self.recorder.request_headers.attributes(self.request.headers()).for_each(set);
     }
 }
 
-/// Returns the kind of span for a side.
-fn span_kind(side: Side) -> SpanKind {
-    match side {
-        Side::Server => SpanKind::Server,
-        Side::Client => SpanKind::Client,
+/// A call that is not known, with the method that stands for it.
+struct NotReady<'a> {
+    conventions: RpcConventions,
+    method: &'a Method,
+}
+
+impl StartingCall for NotReady<'_> {
+    fn head(&mut self) -> SpanHead {
+        SpanHead { name: self.method.span_name(), link: None }
     }
+
+    fn attributes(&mut self, attributes: &mut CallAttributes) {
+        attributes::method_attributes(attributes, self.conventions, self.method);
+    }
+
+    fn late_attributes(&mut self, _: &mut dyn FnMut(KeyValue)) {}
 }

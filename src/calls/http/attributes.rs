@@ -31,39 +31,44 @@ use super::url;
 use crate::calls::address::{Address, ip_text};
 use crate::calls::thread_cache;
 use crate::semconv;
+use crate::subscriber::CallAttributes;
 
-/// The attributes of a server's span that the sampler sees.
+/// Sets the attributes of a server's span that the sampler sees.
 pub(super) fn incoming_attributes<B>(
+    attributes: &mut CallAttributes,
     recorder: &CallRecorder,
     request: &Request<B>,
     method: &ReportedMethod,
     scheme: &'static str,
     route: Option<&KnownRoute>,
     peer: Option<SocketAddr>,
-) -> Vec<KeyValue> {
-    let mut attributes = Vec::with_capacity(ATTRIBUTES);
+) {
     let (uri, headers) = (whole_uri(request), request.headers());
-    push_method(&mut attributes, request, method);
-    attributes.push(KeyValue::new(semconv::URL_PATH, uri.path().to_owned()));
-    attributes.push(KeyValue::new(semconv::URL_SCHEME, scheme));
+    push_method(attributes, request, method);
+    attributes.push_text(semconv::URL_PATH, uri.path());
+    attributes.push_static(semconv::URL_SCHEME, scheme);
     if let Some(query) = uri.query() {
-        attributes.push(KeyValue::new(semconv::URL_QUERY, url::redacted_query(query).into_owned()));
+        attributes.push_text(semconv::URL_QUERY, &url::redacted_query(query));
     }
-    attributes.extend(route.map(|route| KeyValue::new(semconv::HTTP_ROUTE, Arc::clone(&route.pattern))));
+    if let Some(route) = route {
+        attributes.push_shared(semconv::HTTP_ROUTE, &route.pattern);
+    }
     let proxies = &recorder.options.trusted_proxies;
     let address = proxies.host(headers).map(|host| recorder.addresses.get(&host));
     if let Some(address) = address.or_else(|| recorder.addresses.address_of(request)) {
-        address.push_attributes(&mut attributes);
+        address.set_attributes(attributes);
     }
     let client = proxies.client_address(headers).or_else(|| peer.map(|peer| peer.ip()));
-    attributes.extend(client.map(|client| KeyValue::new(semconv::CLIENT_ADDRESS, ip_text(client))));
-    let agent = headers.get(http::header::USER_AGENT).and_then(|agent| agent.to_str().ok());
-    attributes.extend(agent.map(|agent| KeyValue::new(semconv::USER_AGENT_ORIGINAL, agent_text(agent))));
-    attributes.extend(
-        version(request.version()).map(|version| KeyValue::new(semconv::NETWORK_PROTOCOL_VERSION, version)),
-    );
-    push_hook(&recorder.options, request, &mut attributes);
-    attributes
+    if let Some(client) = client {
+        attributes.push_shared(semconv::CLIENT_ADDRESS, &ip_text(client));
+    }
+    if let Some(agent) = headers.get(http::header::USER_AGENT).and_then(|agent| agent.to_str().ok()) {
+        attributes.push_shared(semconv::USER_AGENT_ORIGINAL, &agent_text(agent));
+    }
+    if let Some(version) = version(request.version()) {
+        attributes.push_static(semconv::NETWORK_PROTOCOL_VERSION, version);
+    }
+    call_hook(&recorder.options, request, attributes);
 }
 
 /// The URI that the server received: a nested router of axum strips the prefix of its routes.
@@ -79,27 +84,29 @@ fn whole_uri<B>(request: &Request<B>) -> &Uri {
     request.uri()
 }
 
-/// The attributes of a client's span that the sampler sees.
+/// Sets the attributes of a client's span that the sampler sees.
 pub(super) fn outgoing_attributes<B>(
+    attributes: &mut CallAttributes,
     recorder: &CallRecorder,
     request: &Request<B>,
     method: &ReportedMethod,
     target: &Target,
-) -> Vec<KeyValue> {
-    let mut attributes = Vec::with_capacity(ATTRIBUTES);
-    push_method(&mut attributes, request, method);
-    target.address.push_attributes(&mut attributes);
+) {
+    push_method(attributes, request, method);
+    match &target.address {
+        TargetAddress::Interned(address) => address.set_attributes(attributes),
+        TargetAddress::Other(address) => address.set_attributes(attributes),
+        TargetAddress::Unknown => {}
+    }
     let authority = target.authority.as_ref().map_or("", Authority::as_str);
-    let full = url::redacted_url(request.uri(), target.scheme, authority);
-    attributes.push(KeyValue::new(semconv::URL_FULL, full));
+    attributes.push_text(semconv::URL_FULL, &url::redacted_url(request.uri(), target.scheme, authority));
     if let Some(template) = &target.template {
-        attributes.push(KeyValue::new(semconv::URL_TEMPLATE, Arc::clone(template)));
+        attributes.push_shared(semconv::URL_TEMPLATE, template);
     }
     if target.resends > 0 {
-        attributes.push(KeyValue::new(semconv::HTTP_REQUEST_RESEND_COUNT, i64::from(target.resends)));
+        attributes.push_number(semconv::HTTP_REQUEST_RESEND_COUNT, target.resends);
     }
-    push_hook(&recorder.options, request, &mut attributes);
-    attributes
+    call_hook(&recorder.options, request, attributes);
 }
 
 /// The target of a client's request.
@@ -148,20 +155,20 @@ impl TargetAddress {
     }
 }
 
-/// Appends the method, and the original name of one that is not known.
-fn push_method<B>(attributes: &mut Vec<KeyValue>, request: &Request<B>, method: &ReportedMethod) {
-    attributes.push(KeyValue::new(semconv::HTTP_REQUEST_METHOD, method.value()));
+/// Sets the method, and the original name of one that is not known.
+fn push_method<B>(attributes: &mut CallAttributes, request: &Request<B>, method: &ReportedMethod) {
+    method.set_attribute(attributes);
     if matches!(method, ReportedMethod::Other) {
         let original = request.method().as_str();
         let original: String = original.chars().take(MAX_METHOD).collect();
-        attributes.push(KeyValue::new(semconv::HTTP_REQUEST_METHOD_ORIGINAL, original));
+        attributes.push_text(semconv::HTTP_REQUEST_METHOD_ORIGINAL, &original);
     }
 }
 
-/// Appends the attributes of the user's hook.
-fn push_hook<B>(options: &Options, request: &Request<B>, attributes: &mut Vec<KeyValue>) {
+/// Lets the user's hook change the attributes.
+fn call_hook<B>(options: &Options, request: &Request<B>, attributes: &mut CallAttributes) {
     if let Some(hook) = &options.request_attributes {
-        hook(&RequestHead::new(request), attributes);
+        attributes.change(|attributes| hook(&RequestHead::new(request), attributes));
     }
 }
 
@@ -204,7 +211,5 @@ pub(super) fn status_code(status: StatusCode) -> KeyValue {
     KeyValue::new(semconv::HTTP_RESPONSE_STATUS_CODE, i64::from(status.as_u16()))
 }
 
-/// The capacity that a span without captured headers needs from start to end.
-const ATTRIBUTES: usize = 14;
 /// Characters of an unknown method that are recorded.
 const MAX_METHOD: usize = 64;

@@ -10,6 +10,7 @@ use http::Method;
 use opentelemetry::{StringValue, Value};
 
 use crate::semconv;
+use crate::subscriber::CallAttributes;
 
 /// The methods that are reported by their name.
 pub(super) struct KnownMethods(Vec<Arc<str>>);
@@ -54,6 +55,15 @@ impl ReportedMethod {
             Self::Listed(name) => StringValue::from(Arc::clone(name)),
             Self::Other => StringValue::from(semconv::OTHER),
         })
+    }
+
+    /// Sets `http.request.method` of a span.
+    pub(super) fn set_attribute(&self, attributes: &mut CallAttributes) {
+        match self {
+            Self::Standard(place) => attributes.push_static(semconv::HTTP_REQUEST_METHOD, STANDARD[*place]),
+            Self::Listed(name) => attributes.push_shared(semconv::HTTP_REQUEST_METHOD, name),
+            Self::Other => attributes.push_static(semconv::HTTP_REQUEST_METHOD, semconv::OTHER),
+        }
     }
 
     /// The same value as text.

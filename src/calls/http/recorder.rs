@@ -94,7 +94,11 @@ impl CallRecorder {
         let listed = settings::http_known_methods(&env).or_else(|| options.known_methods.clone());
         let names = captured_headers(&env, &options);
         Self {
-            tracer: CallTracer::new(options.side, options.tracer_provider.as_ref()),
+            tracer: CallTracer::new(
+                options.side,
+                options.tracer_provider.as_ref(),
+                options.request_attributes.is_some(),
+            ),
             instruments: Instruments::new(&meter(options.meter_provider.as_ref()), &options),
             methods: KnownMethods::new(listed.as_deref()),
             routes: Routes::default(),

@@ -15,13 +15,13 @@
 //! of a metric has a bounded set of values: known methods, routes of the router, templates of the program.
 
 use std::borrow::Cow;
-use std::cell::Cell;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use http::{Method, Request};
-use opentelemetry::trace::{SpanBuilder, SpanKind};
+use opentelemetry::trace::Link;
 use opentelemetry::{Context, KeyValue};
 
 use super::attributes::{self, Target};
@@ -32,11 +32,10 @@ use super::method::ReportedMethod;
 use super::options::RequestHead;
 use super::recorder::CallRecorder;
 use super::route::{KnownRoute, RouteSlot};
-use crate::calls::Side;
 use crate::calls::address;
 use crate::calls::context::{self, Parent, RemoteContext};
 use crate::calls::recorded::{mark_recorded_as_http, mark_recorded_by_client, mark_recorded_without_route};
-use crate::semconv;
+use crate::subscriber::{CallAttributes, SpanHead, StartingCall};
 
 impl Call {
     /// Starts the call of a request that arrived at a server, and marks the request as recorded.
@@ -51,38 +50,19 @@ impl Call {
         let method = recorder.methods.get(request.method());
         let route = recorder.route(request);
         let scheme = scheme_of(recorder, request);
-        let name = recorder.options.span_name.as_ref();
-        let mut named = false;
-        let peer = Cell::new(None);
-        let span = recorder.tracer.start(
-            waited,
-            parent,
-            || {
-                let custom = name.and_then(|name| name(&RequestHead::new(request)));
-                named = custom.is_some();
-                peer.set(recorder.peer(request.extensions()));
-                SpanBuilder {
-                    name: custom.map_or_else(|| default_name(&method, route.as_deref()), Cow::Owned),
-                    span_kind: Some(SpanKind::Server),
-                    links: link.map(|link| vec![link]),
-                    attributes: Some(attributes::incoming_attributes(
-                        recorder,
-                        request,
-                        &method,
-                        scheme,
-                        route.as_deref(),
-                        peer.get(),
-                    )),
-                    ..SpanBuilder::default()
-                }
-            },
-            |set| {
-                if let Some(peer) = peer.get() {
-                    address::set_peer(peer, set);
-                }
-                recorder.request_headers.attributes(request.headers()).for_each(set);
-            },
-        );
+        let route_name = route.as_deref();
+        let mut starting = Incoming {
+            recorder,
+            request,
+            method: &method,
+            route: route_name,
+            scheme,
+            link,
+            named: false,
+            peer: None,
+        };
+        let span = recorder.tracer.start(waited, parent, &mut starting);
+        let named = starting.named;
         let mut call = Self::new(recorder, span, method, MetricTarget::Scheme(scheme));
         call.version = attributes::version(request.version());
         if route.is_some() {
@@ -106,21 +86,8 @@ impl Call {
     ) -> Self {
         let method = recorder.methods.get(request.method());
         let target = target_of(recorder, request);
-        let name = recorder.options.span_name.as_ref();
-        let span = recorder.tracer.start(
-            waited,
-            Parent::local(Context::current()),
-            || {
-                let custom = name.and_then(|name| name(&RequestHead::new(request)));
-                SpanBuilder {
-                    name: custom.map_or_else(|| method.span_name(target.template.as_deref()), Cow::Owned),
-                    span_kind: Some(SpanKind::Client),
-                    attributes: Some(attributes::outgoing_attributes(recorder, request, &method, &target)),
-                    ..SpanBuilder::default()
-                }
-            },
-            |set| recorder.request_headers.attributes(request.headers()).for_each(set),
-        );
+        let mut starting = Outgoing { recorder, request, method: &method, target: &target };
+        let span = recorder.tracer.start(waited, Parent::local(Context::current()), &mut starting);
         let mut call = Self::new(recorder, span, method, MetricTarget::Address(target.address));
         call.observe_request(request);
         context::inject(call.span.context(), request.headers_mut());
@@ -131,17 +98,8 @@ impl Call {
     /// Starts a call whose request is not known, because the service failed before it accepted one.
     pub(super) fn not_ready(recorder: &Arc<CallRecorder>, waited: Duration) -> Self {
         let method = ReportedMethod::Other;
-        let kind = match recorder.options.side {
-            Side::Server => SpanKind::Server,
-            Side::Client => SpanKind::Client,
-        };
-        let builder = || SpanBuilder {
-            name: method.span_name(None),
-            span_kind: Some(kind),
-            attributes: Some(vec![KeyValue::new(semconv::HTTP_REQUEST_METHOD, method.value())]),
-            ..SpanBuilder::default()
-        };
-        let span = recorder.tracer.start(waited, Parent::local(Context::current()), builder, |_| ());
+        let parent = Parent::local(Context::current());
+        let span = recorder.tracer.start(waited, parent, &mut NotReady(&method));
         Self::new(recorder, span, method, MetricTarget::Unknown)
     }
 
@@ -156,6 +114,87 @@ impl Call {
             self.has_no_body = true;
         }
     }
+}
+
+/// A request that arrived at a server.
+struct Incoming<'a, B> {
+    recorder: &'a CallRecorder,
+    request: &'a Request<B>,
+    method: &'a ReportedMethod,
+    route: Option<&'a KnownRoute>,
+    scheme: &'static str,
+    link: Option<Link>,
+    /// The user's hook has named the span.
+    named: bool,
+    /// Read with the attributes.
+    peer: Option<SocketAddr>,
+}
+
+impl<B> StartingCall for Incoming<'_, B> {
+    fn head(&mut self) -> SpanHead {
+        let custom = custom_name(self.recorder, self.request);
+        self.named = custom.is_some();
+        let name = custom.unwrap_or_else(|| default_name(self.method, self.route));
+        SpanHead { name, link: self.link.take() }
+    }
+
+    fn attributes(&mut self, attributes: &mut CallAttributes) {
+        let Self { recorder, request, method, route, scheme, .. } = *self;
+        self.peer = recorder.peer(request.extensions());
+        attributes::incoming_attributes(attributes, recorder, request, method, scheme, route, self.peer);
+    }
+
+    fn late_attributes(&mut self, set: &mut dyn FnMut(KeyValue)) {
+        if let Some(peer) = self.peer {
+            address::set_peer(peer, set);
+        }
+        self.recorder.request_headers.attributes(self.request.headers()).for_each(set);
+    }
+}
+
+/// A request that a client sends.
+struct Outgoing<'a, B> {
+    recorder: &'a CallRecorder,
+    request: &'a Request<B>,
+    method: &'a ReportedMethod,
+    target: &'a Target,
+}
+
+impl<B> StartingCall for Outgoing<'_, B> {
+    fn head(&mut self) -> SpanHead {
+        let custom = custom_name(self.recorder, self.request);
+        let template = self.target.template.as_deref();
+        SpanHead { name: custom.unwrap_or_else(|| self.method.span_name(template)), link: None }
+    }
+
+    fn attributes(&mut self, attributes: &mut CallAttributes) {
+        attributes::outgoing_attributes(attributes, self.recorder, self.request, self.method, self.target);
+    }
+
+    fn late_attributes(&mut self, set: &mut dyn FnMut(KeyValue)) {
+        self.recorder.request_headers.attributes(self.request.headers()).for_each(set);
+    }
+}
+
+/// A request that is not known, with the method that stands for it.
+struct NotReady<'a>(&'a ReportedMethod);
+
+impl StartingCall for NotReady<'_> {
+    fn head(&mut self) -> SpanHead {
+        SpanHead { name: self.0.span_name(None), link: None }
+    }
+
+    fn attributes(&mut self, attributes: &mut CallAttributes) {
+        self.0.set_attribute(attributes);
+    }
+
+    fn late_attributes(&mut self, _: &mut dyn FnMut(KeyValue)) {}
+}
+
+/// The name that the user's hook gives to a span, if any.
+fn custom_name<B>(recorder: &CallRecorder, request: &Request<B>) -> Option<Cow<'static, str>> {
+    let name = recorder.options.span_name.as_ref()?;
+    name(&RequestHead::new(request)).map(Cow::Owned)
 }
 
 /// `{method} {route}`, or the method alone while the route is not known: a path would make a name of its own for each

@@ -32,13 +32,15 @@ pub(super) struct AttributeBuffer {
     bytes: Vec<u8>,
     count: u32,
     dropped: u32,
+    /// The [marks](mark) of all keys that were added: a key without its mark is not there.
+    marks: u64,
 }
 
 impl AttributeBuffer {
     /// Creates an empty set, in memory of the thread's pool.
     #[inline]
     pub(super) fn new() -> Self {
-        Self { bytes: take_buffer(), count: 0, dropped: 0 }
+        Self { bytes: take_buffer(), count: 0, dropped: 0, marks: 0 }
     }
 
     /// The attributes as fields of a `Span`.
@@ -76,6 +78,20 @@ impl AttributeBuffer {
         }
     }
 
+    /// Appends a text under a key that is not there.
+    #[cfg(any(feature = "grpc", feature = "http"))]
+    pub(super) fn push_str(&mut self, key: &str, text: &str, limits: AttributeLimits) {
+        self.add(key, limits, |out, limit| {
+            encode::attribute_str(out, SpanFields::ATTRIBUTE, key, text, limit);
+        });
+    }
+
+    /// Appends a number under a key that is not there.
+    #[cfg(any(feature = "grpc", feature = "http"))]
+    pub(super) fn push_i64(&mut self, key: &str, number: i64, limits: AttributeLimits) {
+        self.add(key, limits, |out, _| encode::attribute_i64(out, SpanFields::ATTRIBUTE, key, number));
+    }
+
     /// Sets an attribute of the API.
     pub(super) fn set_key_value(&mut self, attribute: &KeyValue, limits: AttributeLimits) {
         let key = attribute.key.as_str();
@@ -104,16 +120,27 @@ impl AttributeBuffer {
         }
         encode(&mut self.bytes, limits.value_length);
         self.count += 1;
+        self.marks |= mark(key);
     }
 
     /// Returns where the attribute of a key is.
     fn position(&self, key: &str) -> Option<Range<usize>> {
+        if self.marks & mark(key) == 0 {
+            return None;
+        }
         let mut end = 0;
         encode::encoded_keys(&self.bytes).find_map(|(known, attribute)| {
             end += attribute.len();
             (known == key.as_bytes()).then(|| end - attribute.len()..end)
         })
     }
+}
+
+/// Returns one bit of a key, which few of the other keys of a span share.
+#[inline]
+fn mark(key: &str) -> u64 {
+    let last = key.as_bytes().last().copied().unwrap_or_default();
+    1 << ((key.len() ^ usize::from(last) << 1) % 64)
 }
 
 /// Encodes a value in the type that OTLP has for it. Bytes become hexadecimal text.

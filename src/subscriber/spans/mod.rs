@@ -57,6 +57,8 @@
 mod attributes;
 mod bridge_span;
 #[cfg(any(feature = "grpc", feature = "http"))]
+mod call_attributes;
+#[cfg(any(feature = "grpc", feature = "http"))]
 mod call_spans;
 mod compat;
 mod current;
@@ -81,7 +83,9 @@ use tracing_core::{Dispatch, Event, Metadata, span};
 use tracing_subscriber::layer::Context;
 
 #[cfg(any(feature = "grpc", feature = "http"))]
-pub(crate) use self::call_spans::{CallSpans, start_sdk_call};
+pub(crate) use self::call_attributes::CallAttributes;
+#[cfg(any(feature = "grpc", feature = "http"))]
+pub(crate) use self::call_spans::{CallSpans, SpanHead, StartingCall, span_builder, start_sdk_call};
 pub(super) use self::compat::StockExtensions;
 pub(super) use self::current::Entered;
 pub(super) use self::ext::SpanAccess;
