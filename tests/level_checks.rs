@@ -55,6 +55,34 @@ fn no_span_and_no_line_is_lost_after_a_level_check() {
 }
 
 #[test]
+fn a_level_check_asks_the_filter_of_spans_as_well() {
+    passed("child_with_a_wider_filter_of_spans", &[]);
+}
+
+#[test]
+#[ignore = "a child of another test"]
+fn child_with_a_wider_filter_of_spans() {
+    for stock in [false, true] {
+        let traces = |traces: telemetry_bootstrap::Traces| match stock {
+            true => traces.use_tracing_opentelemetry(),
+            false => traces,
+        };
+        let builder = init()
+            .endpoint(Collector::start().unwrap().endpoint())
+            .log_filter("info")
+            .span_filter("debug")
+            .traces(traces);
+        let (layer, _telemetry) = builder.build_local().unwrap();
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+            assert!(tracing::enabled!(tracing::Level::DEBUG));
+            assert!(tracing::span_enabled!(tracing::Level::DEBUG));
+            assert!(!tracing::event_enabled!(tracing::Level::DEBUG));
+            assert!(!tracing::enabled!(tracing::Level::TRACE));
+        });
+    }
+}
+
+#[test]
 fn disabled_telemetry_still_writes_every_line() {
     for child in CHILDREN {
         let (lines, spans, records) = run(child, &[("OTEL_SDK_DISABLED", "true")]);

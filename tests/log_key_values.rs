@@ -6,7 +6,7 @@ use std::error::Error as _;
 use std::fmt;
 
 use telemetry_bootstrap::testing::Collector;
-use telemetry_bootstrap::{LogDestination, LogFormat, Redaction, init};
+use telemetry_bootstrap::{LogDestination, LogFormat, Redaction, init, tracing};
 
 struct Panics;
 
@@ -26,6 +26,7 @@ fn key_values_of_log_records_are_fields() {
         .endpoint(collector.endpoint())
         .log_output(|output| output.format(LogFormat::Json).destination(LogDestination::file(&path)))
         .redact(Redaction::keys(["password"]))
+        .traces(|traces| traces.events_on_spans())
         .build()
         .unwrap();
     let error = "x".parse::<i32>().unwrap_err();
@@ -36,6 +37,7 @@ fn key_values_of_log_records_are_fields() {
         "signed in"
     );
     log::info!("without");
+    tracing::info_span!("work").in_scope(|| log::info!(target: "store::cache", "evicted"));
     let _ = guard.shutdown().unwrap();
 
     let lines = std::fs::read_to_string(&path).unwrap();
@@ -63,4 +65,9 @@ fn key_values_of_log_records_are_fields() {
     assert_eq!(record.attribute("user"), Some(8.into()));
     assert_eq!(record.attribute("name"), Some("acme".into()));
     assert_eq!(record.attribute("password"), Some("[redacted]".into()));
+    // A span event has the target of the record as well.
+    let work = received.span("work");
+    let event = work.events("evicted").next().unwrap();
+    let target = event.attributes.iter().find(|attribute| attribute.key == "target").unwrap();
+    assert!(format!("{target:?}").contains("store::cache"), "{target:?}");
 }

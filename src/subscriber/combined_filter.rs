@@ -79,11 +79,12 @@ impl CombinedFilter {
         self.all().map(FilterHandle::ceiling).max().unwrap_or(LevelFilter::OFF)
     }
 
-    /// The filter of spans, where it applies: to spans, and to the events that mark them.
+    /// The filter of spans, where it applies: to spans, to the events that mark them, and to level checks
+    /// (`tracing::enabled!`), which ask for spans as well as for events.
     fn for_spans(&self, metadata: &Metadata<'_>) -> Option<&FilterHandle> {
         self.spans
             .as_ref()
-            .filter(|_| self.records_events || metadata.is_span() || errors::is_error(metadata))
+            .filter(|_| self.records_events || !metadata.is_event() || errors::is_error(metadata))
     }
 
     /// Hands the subscriber to all filters, which need it when they are replaced.

@@ -318,7 +318,7 @@ where
             None => visit(None),
         }
         if let Some((bridge, fields)) = events.zip(span_event) {
-            bridge.add_event(event, &fields, context.time);
+            bridge.add_event(event, metadata, &fields, context.time);
         }
         if let Some(mark) = mark {
             mark.set(context.time);

@@ -37,8 +37,9 @@ pub trait SpanExt: private::Sealed {
     ///
     /// [`AlreadyStarted`](SetParentError::AlreadyStarted) if the span has started,
     /// [`SpanDisabled`](SetParentError::SpanDisabled) if it is disabled,
-    /// [`LayerNotFound`](SetParentError::LayerNotFound) if its subscriber is not ours. A span that the span filter
-    /// excludes accepts any parent, without effect.
+    /// [`LayerNotFound`](SetParentError::LayerNotFound) if its subscriber is not ours, or telemetry is disabled by
+    /// `OTEL_SDK_DISABLED`: do not unwrap the result. A span that the span filter excludes accepts any parent, without
+    /// effect.
     ///
     /// ```
     /// use telemetry_bootstrap::SpanExt as _;

@@ -155,8 +155,15 @@ impl SpanBridge {
         self.records_events
     }
 
-    /// Adds an event with these fields to the span that it belongs to, or to the nearest one around it.
-    pub(super) fn add_event(&self, event: &Event<'_>, fields: &KeptFields, time: SystemTime) {
+    /// Adds an event with these fields to the span that it belongs to, or to the nearest one around it. The metadata of a
+    /// record of the `log` crate are those of the record.
+    pub(super) fn add_event(
+        &self,
+        event: &Event<'_>,
+        metadata: &Metadata<'_>,
+        fields: &KeptFields,
+        time: SystemTime,
+    ) {
         let Some(context) = self.spans.state_for_event(event).and_then(|state| self.recording(&state)) else {
             return;
         };
@@ -164,7 +171,6 @@ impl SpanBridge {
         if !span.is_recording() {
             return;
         }
-        let metadata = event.metadata();
         let mut name = metadata.name().to_owned();
         let mut recorded = vec![
             KeyValue::new("level", metadata.level().as_str()),
