@@ -603,7 +603,7 @@ fn a_panic_that_aborts_a_child_delivers_what_is_pending() {
 }
 
 #[test]
-fn a_child_that_changes_a_span_which_a_thread_of_the_parent_had_locked_does_not_hang() {
+fn child_does_not_hang_on_a_span_locked_by_the_parent() {
     let lines = output_of("locked span");
     for message in ["in the child", "recorded in the child", "below"] {
         assert_eq!(count(&lines, message), 1, "{message}: {lines:?}");

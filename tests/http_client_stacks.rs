@@ -132,7 +132,7 @@ async fn attempts_and_redirects_around_stacked_layers_are_recorded_once_each() {
 }
 
 #[tokio::test]
-async fn between_two_layers_a_retry_of_tower_is_part_of_the_request_and_a_redirect_is_not() {
+async fn retry_between_layers_is_one_request_but_redirect_is_not() {
     let (outer, inner) = (Recorded::new(), Recorded::new());
     send(client(&outer).layer(Retry::new(UntilOk, client(&inner).layer(answers([503, 503, 200]))))).await;
     assert_eq!(attempts(&outer, 1).await, ["200"]);

@@ -300,7 +300,7 @@ impl Drop for Hostile {
 }
 
 #[tokio::test]
-async fn what_a_panic_carries_may_panic_when_it_is_dropped() {
+async fn panic_payload_may_panic_when_it_is_dropped() {
     for in_the_call in [false, true] {
         let recorded = Recorded::new();
         let service = server(&recorded).catch_panics().layer(tower::service_fn(move |_: Request<Body>| {

@@ -605,7 +605,7 @@ fn for_each_kind(test: impl Fn((Protocol, Temporality)) + Sync) {
 }
 
 #[test]
-fn collections_do_not_overtake_one_that_a_slow_collector_holds_back_at_the_end() {
+fn collections_stay_in_order_during_shutdown_with_a_slow_collector() {
     for_each_kind(|kind| {
         let collector = Collector::start().unwrap();
         let local = start_with(&collector, kind, Duration::from_millis(20), |builder| {

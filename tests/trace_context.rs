@@ -265,7 +265,7 @@ fn several_states_are_one_in_their_order() {
 }
 
 #[test]
-fn repeated_keys_leave_one_of_their_values_at_least() {
+fn duplicate_tracestate_keys_keep_at_least_one_value() {
     for states in [&["foo=1,foo=1"][..], &["foo=1,foo=2"], &["foo=1", "foo=1"], &["foo=1", "foo=2"]] {
         let sent = state(states);
         assert!(

@@ -36,7 +36,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_panic_carries_may_panic_when_it_is_dropped() {
+    fn panic_payload_may_panic_when_it_is_dropped() {
         for depth in 0..3 {
             assert_eq!(catch_panic(|| panic_any(Hostile(depth))), None::<()>);
         }

@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_counts_that_came_before_a_write_failed() {
+    async fn response_received_before_a_write_failure_is_used() {
         let answer = b"HTTP/1.1 400 Bad Request\r\n\r\n";
         for (sent, expected) in [(&answer[..], FirstBytes::Http1), (&[], FirstBytes::None)] {
             let peers = [(); 3].map(|()| Peer::default());

@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_of_any_letters_is_cut_off_between_characters() {
+    fn truncated_secret_is_removed_at_a_character_boundary() {
         assert_eq!(cut_off("the ééé", "éééé"), Some(6));
         assert_eq!(cut_off("é", "éééé"), None);
     }

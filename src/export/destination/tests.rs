@@ -276,7 +276,7 @@ fn requests_that_are_too_large_are_split_whatever_the_status_says() {
 }
 
 #[test]
-fn a_host_without_a_way_to_it_is_absent() {
+fn unreachable_host_is_absent() {
     use std::io::{Error, ErrorKind};
 
     use super::explain::explain;
@@ -303,7 +303,7 @@ fn a_host_without_a_way_to_it_is_absent() {
 }
 
 #[test]
-fn a_proxy_that_wants_credentials_costs_no_data_over_either_protocol() {
+fn proxy_auth_required_is_retried_over_both_protocols() {
     let answer = answer(407, &[("content-type", "text/html")], b"");
     let expected = ("retry", Some(Cause::ProxyAuthentication), None);
     assert_eq!(verdict(&otlp_grpc::outcome(&answer)), expected);

@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn an_outage_is_the_fault_of_no_batch() {
+    fn outage_does_not_mark_batches_as_poison() {
         let mut suspicion = Suspicion::default();
         assert!((0..100).all(|_| suspicion.failed(7, true) != Verdict::Divide));
     }

@@ -17,7 +17,7 @@ over_each_protocol! {
     a_collector_that_restarts_loses_nothing_that_fits,
     retryable_answers_lose_nothing,
     final_answers_are_not_retried,
-    a_pause_that_the_collector_asks_for_is_kept,
+    requested_pause_is_kept,
     partial_success_is_counted_and_logged_and_not_retried,
     a_connection_that_did_not_answer_in_time_is_not_used_again,
     an_outage_is_counted_from_the_request_that_was_not_answered,
@@ -165,7 +165,7 @@ fn final_answers_are_not_retried(protocol: Protocol) {
     }
 }
 
-fn a_pause_that_the_collector_asks_for_is_kept(protocol: Protocol) {
+fn requested_pause_is_kept(protocol: Protocol) {
     let collector = Collector::start().unwrap();
     // `Retry-After` has whole seconds.
     let pause = Duration::from_secs(1);

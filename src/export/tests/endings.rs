@@ -13,7 +13,7 @@ over_each_protocol! {
     a_silent_collector_holds_the_shutdown_until_the_deadline_only,
     a_request_that_hangs_at_the_end_is_sent_on_a_new_connection,
     a_request_that_hangs_beside_others_that_are_answered_is_not_repeated,
-    a_request_that_hangs_does_not_keep_the_last_ones_from_being_tried_again,
+    hanging_request_does_not_prevent_retries_of_later_ones,
     a_listener_that_never_speaks_holds_the_shutdown_until_the_deadline_only,
     a_name_that_does_not_resolve_holds_the_shutdown_until_the_deadline_only,
     items_after_the_shutdown_count_as_dropped,
@@ -87,7 +87,7 @@ fn a_request_that_hangs_beside_others_that_are_answered_is_not_repeated(protocol
     assert_eq!(collector.request_count(), 2);
 }
 
-fn a_request_that_hangs_does_not_keep_the_last_ones_from_being_tried_again(protocol: Protocol) {
+fn hanging_request_does_not_prevent_retries_of_later_ones(protocol: Protocol) {
     let collector = Collector::start().unwrap();
     collector.inject_fault(Fault::Silence.times(1));
     collector.inject_fault(Fault::status(GrpcCode::Unavailable, "not now").times(1));

@@ -382,7 +382,7 @@ fn a_panic_is_no_exception_of_its_span_where_exceptions_are_left_to_records() {
 }
 
 #[test]
-fn a_panic_while_a_status_is_inferred_does_not_make_later_ones_so() {
+fn panic_during_inference_resets_the_inferred_flag() {
     let rig = Rig::new();
     let panicked = std::panic::catch_unwind(|| super::as_inferred(|| panic!("on purpose")));
     assert!(panicked.is_err());

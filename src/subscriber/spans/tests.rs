@@ -150,7 +150,7 @@ fn sdk(spans: &Spans) -> SpanSource {
 }
 
 #[test]
-fn a_span_that_threads_share_is_encoded_once_with_everything() {
+fn shared_span_is_encoded_once_and_complete() {
     let (source, encoded) = direct();
     run(&bridge(source));
     let spans = encoded();

@@ -26,7 +26,7 @@ fn a_callback_that_the_deadline_leaves_no_time_is_not_slow() {
 }
 
 #[test]
-fn a_collection_that_is_to_hurry_does_not_wait_for_its_limit() {
+fn hurried_collection_stops_waiting() {
     let (observer, lines) = observer();
     let (begin, has_begun) = channel();
     let (go_on, wait) = channel::<()>();

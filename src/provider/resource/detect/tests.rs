@@ -292,7 +292,7 @@ fn unreadable_and_huge_files_are_skipped() {
 
 #[test]
 #[cfg(unix)]
-fn what_is_no_file_does_not_block_and_only_the_start_of_a_huge_one_is_read() {
+fn special_files_do_not_block_and_huge_files_are_truncated() {
     let root = tempfile::tempdir().unwrap();
     fs::create_dir(root.path().join("etc")).unwrap();
     let file = root.path().join("etc/machine-id");
