@@ -22,7 +22,12 @@ pub(crate) struct SpanTable<T> {
 /// A part of the table. In a forked child its lock is free, whatever thread of the parent held it.
 type Shard<T> = ForkMutex<Spans<T>>;
 
-type Spans<T> = HashMap<u64, Arc<T>, BuildHasherDefault<IdHasher>>;
+/// The open spans of a shard. The first few are found without a hash.
+#[derive(Debug)]
+struct Spans<T> {
+    few: [Option<(u64, Arc<T>)>; FEW],
+    others: HashMap<u64, Arc<T>, BuildHasherDefault<IdHasher>>,
+}
 
 impl<T> SpanTable<T> {
     /// Creates an empty table.
@@ -31,6 +36,7 @@ impl<T> SpanTable<T> {
     }
 
     /// Stores the value of a new span.
+    #[inline]
     pub(crate) fn insert(&self, id: &span::Id, state: Arc<T>) {
         let replaced = self.shard(id).insert(id.into_u64(), state);
         // Dropped without the lock.
@@ -38,13 +44,15 @@ impl<T> SpanTable<T> {
     }
 
     /// Returns the value of an open span.
+    #[inline]
     pub(crate) fn get(&self, id: &span::Id) -> Option<Arc<T>> {
-        self.shard(id).get(&id.into_u64()).cloned()
+        self.shard(id).get(id.into_u64()).cloned()
     }
 
     /// Removes the value of a span that was closed.
+    #[inline]
     pub(crate) fn remove(&self, id: &span::Id) -> Option<Arc<T>> {
-        self.shard(id).remove(&id.into_u64())
+        self.shard(id).remove(id.into_u64())
     }
 
     /// The value of a span, or of the nearest span around it that has one.
@@ -62,10 +70,48 @@ impl<T> SpanTable<T> {
     }
 
     /// Locks the shard of an id.
+    #[inline]
     fn shard(&self, id: &span::Id) -> MutexGuard<'_, Spans<T>> {
         // The highest bits of the product are the best mixed ones.
         let shard = mix(id.into_u64()) >> (u64::BITS - SHARDS.ilog2());
         self.shards[shard as usize].lock()
+    }
+}
+
+impl<T> Spans<T> {
+    /// Stores a value. Returns the one that it replaces.
+    #[inline]
+    fn insert(&mut self, id: u64, state: Arc<T>) -> Option<Arc<T>> {
+        let is_usable =
+            |place: &&mut Option<(u64, Arc<T>)>| place.as_ref().is_none_or(|(known, _)| *known == id);
+        match self.few.iter_mut().find(is_usable) {
+            Some(place) => place.replace((id, state)).map(|(_, state)| state),
+            None => self.others.insert(id, state),
+        }
+    }
+
+    #[inline]
+    fn get(&self, id: u64) -> Option<&Arc<T>> {
+        let known = self.few.iter().flatten().find(|(known, _)| *known == id);
+        known.map(|(_, state)| state).or_else(|| self.others.get(&id))
+    }
+
+    #[inline]
+    fn remove(&mut self, id: u64) -> Option<Arc<T>> {
+        match self.few.iter_mut().find(|place| matches!(place, Some((known, _)) if *known == id)) {
+            Some(place) => place.take().map(|(_, state)| state),
+            None => self.others.remove(&id),
+        }
+    }
+
+    fn values(&self) -> impl Iterator<Item = &Arc<T>> {
+        self.few.iter().flatten().map(|(_, state)| state).chain(self.others.values())
+    }
+}
+
+impl<T> Default for Spans<T> {
+    fn default() -> Self {
+        Self { few: std::array::from_fn(|_| None), others: HashMap::default() }
     }
 }
 
@@ -95,5 +141,28 @@ impl Hasher for IdHasher {
     }
 }
 
+/// As many as a shard has in most programs.
+const FEW: usize = 4;
 /// A power of two, so a shard is chosen by bits.
 const SHARDS: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_open_span_is_found_however_many_there_are() {
+        let table = SpanTable::new();
+        let ids = || (1..=(SHARDS * FEW * 4) as u64).map(span::Id::from_u64);
+        ids().for_each(|id| table.insert(&id, Arc::new(id.into_u64())));
+        assert!(ids().all(|id| table.get(&id).is_some_and(|value| *value == id.into_u64())));
+        ids().filter(|id| id.into_u64() % 3 != 0).for_each(|id| {
+            assert_eq!(table.remove(&id).map(|value| *value), Some(id.into_u64()));
+            assert!(table.get(&id).is_none() && table.remove(&id).is_none());
+        });
+        assert_eq!(table.count(|value| value % 3 == 0), ids().count() as u64 / 3);
+        // An id that is used again has the newer value.
+        ids().for_each(|id| table.insert(&id, Arc::new(0)));
+        assert!(ids().all(|id| table.get(&id).is_some_and(|value| *value == 0)));
+    }
+}
