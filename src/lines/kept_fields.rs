@@ -9,11 +9,13 @@
 //! text:   "first" "gone" "other"
 //! ```
 
+use std::error::Error;
+use std::fmt;
 use std::ops::Range;
 
-use tracing_core::field::Visit;
+use tracing_core::field::{Field, Visit};
 
-use super::event_field::{EventField, FieldOutput, FieldValue};
+use super::event_field::{EventField, FieldOutput, FieldValue, plain};
 use super::field_visit::span_visitor;
 use super::thread_buffers::ThreadBuffers;
 use crate::semconv::ERROR_TYPE;
@@ -96,7 +98,7 @@ impl KeptFields {
     pub(crate) fn append(&mut self, later: &Self) {
         for &KeptField { name, ref value } in &later.fields {
             self.remove(name);
-            let mut moved = |range: &Range<usize>| self.keep(later.text(range));
+            let mut moved = |range: &Range<usize>| self.keep_text(later.text(range));
             let value = match value {
                 Kept::Text(text) => Kept::Text(moved(text)),
                 Kept::Error(display, message) => Kept::Error(moved(display), moved(message)),
@@ -108,7 +110,28 @@ impl KeptFields {
 
     /// A visitor that keeps the fields of a span.
     pub(crate) fn visitor(&mut self) -> impl Visit + '_ {
-        span_visitor(self)
+        SpanVisitor(self)
+    }
+
+    /// Keeps a field. The names of a callsite differ, unless a macro repeats one.
+    #[inline(always)]
+    fn keep(&mut self, name: &'static str, value: FieldValue<'_>) {
+        self.remove(name);
+        let value = match value {
+            FieldValue::Bool(value) => Kept::Bool(value),
+            FieldValue::I64(value) => Kept::I64(value),
+            FieldValue::U64(value) => Kept::U64(value),
+            FieldValue::F64(value) => Kept::F64(value),
+            FieldValue::Text(text) => Kept::Text(self.keep_text(text)),
+            FieldValue::Bytes(value) => Kept::Bytes(value[..value.len().min(MAX_TEXT)].into()),
+            FieldValue::Error { display, message } => {
+                let message_place = self.keep_text(message);
+                let display =
+                    if display == message { message_place.clone() } else { self.keep_text(display) };
+                Kept::Error(display, message_place)
+            }
+        };
+        self.set(name, value);
     }
 
     /// Returns a value with its text.
@@ -132,7 +155,7 @@ impl KeptFields {
     }
 
     /// Appends a text and returns its place.
-    fn keep(&mut self, text: &str) -> Range<usize> {
+    fn keep_text(&mut self, text: &str) -> Range<usize> {
         let start = self.text.len();
         self.text.push_str(beginning(text, room_beside(start, MAX_TEXT)));
         start..self.text.len()
@@ -193,23 +216,52 @@ fn is_special(name: &str) -> bool {
 
 impl FieldOutput for KeptFields {
     fn value(&mut self, field: &EventField, value: &FieldValue<'_>) {
-        let name = field.name;
-        // The names of a callsite differ, unless a macro repeats one.
-        self.remove(name);
-        let value = match *value {
-            FieldValue::Bool(value) => Kept::Bool(value),
-            FieldValue::I64(value) => Kept::I64(value),
-            FieldValue::U64(value) => Kept::U64(value),
-            FieldValue::F64(value) => Kept::F64(value),
-            FieldValue::Text(text) => Kept::Text(self.keep(text)),
-            FieldValue::Bytes(value) => Kept::Bytes(value[..value.len().min(MAX_TEXT)].into()),
-            FieldValue::Error { display, message } => {
-                let message_place = self.keep(message);
-                let display = if display == message { message_place.clone() } else { self.keep(display) };
-                Kept::Error(display, message_place)
-            }
-        };
-        self.set(name, value);
+        self.keep(field.name, *value);
+    }
+}
+
+/// Keeps the fields of a span. The usual values need nothing of what those of an event go through.
+struct SpanVisitor<'a>(&'a mut KeptFields);
+
+impl Visit for SpanVisitor<'_> {
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.0.keep(plain(field.name()), FieldValue::F64(value));
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.0.keep(plain(field.name()), FieldValue::I64(value));
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.0.keep(plain(field.name()), FieldValue::U64(value));
+    }
+
+    fn record_i128(&mut self, field: &Field, value: i128) {
+        span_visitor(self.0).record_i128(field, value);
+    }
+
+    fn record_u128(&mut self, field: &Field, value: u128) {
+        span_visitor(self.0).record_u128(field, value);
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.0.keep(plain(field.name()), FieldValue::Bool(value));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.0.keep(plain(field.name()), FieldValue::Text(value));
+    }
+
+    fn record_bytes(&mut self, field: &Field, value: &[u8]) {
+        span_visitor(self.0).record_bytes(field, value);
+    }
+
+    fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
+        span_visitor(self.0).record_error(field, value);
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        span_visitor(self.0).record_debug(field, value);
     }
 }
 

@@ -52,6 +52,7 @@ impl KeptSpan {
     }
 
     /// Removes everything, so the memory can be that of another span. Returns `false` if it is unusually much.
+    #[inline]
     pub(crate) fn clear(&mut self) -> bool {
         self.is_in_lines = false;
         self.is_in_records = false;
