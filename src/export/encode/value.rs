@@ -108,14 +108,22 @@ pub(crate) fn attribute_value(out: &mut Vec<u8>, field: u8, key: &str, value: &V
 /// Appends an attribute with a string, cut after `limit` characters.
 #[inline]
 pub(crate) fn attribute_str(out: &mut Vec<u8>, field: u8, key: &str, value: &str, limit: Option<usize>) {
-    let value = truncated(value, limit);
-    attribute_head(out, field, key, framed_len(value.len()));
-    bytes_field(out, STRING, value.as_bytes());
+    let text = truncated(value, limit).as_bytes();
+    let length = text.len() as u8;
+    let head = [VALUE << 3 | LENGTH, length.wrapping_add(2), STRING << 3 | LENGTH, length];
+    if !short_attribute(out, field, key, head, text) {
+        attribute_head(out, field, key, framed_len(text.len()));
+        bytes_field(out, STRING, text);
+    }
 }
 
 /// Appends an attribute with an integer.
 #[inline]
 pub(crate) fn attribute_i64(out: &mut Vec<u8>, field: u8, key: &str, value: i64) {
+    let head = [VALUE << 3 | LENGTH, 2, INT << 3, value as u8];
+    if (0..SHORT as i64).contains(&value) && short_attribute(out, field, key, head, &[]) {
+        return;
+    }
     attribute_head(out, field, key, 1 + varint_len(value as u64));
     i64(out, value);
 }
@@ -135,6 +143,28 @@ pub(crate) fn attribute_bool(out: &mut Vec<u8>, field: u8, key: &str, value: boo
 /// Appends an attribute with bytes, cut after `limit` of them.
 pub(crate) fn attribute_bytes(out: &mut Vec<u8>, field: u8, key: &str, value: &[u8], limit: Option<usize>) {
     attribute(out, field, key, |out| bytes_value(out, value, limit));
+}
+
+/// Appends an attribute of less than 128 bytes. Its value is `head`, with the frame, and `text`. Returns `false`, and
+/// appends nothing, if it is longer or has no key.
+#[inline]
+fn short_attribute<const N: usize>(
+    out: &mut Vec<u8>,
+    field: u8,
+    key: &str,
+    head: [u8; N],
+    text: &[u8],
+) -> bool {
+    let key = key.as_bytes();
+    let whole = key.len().saturating_add(text.len()).saturating_add(2 + N);
+    if whole >= SHORT || key.is_empty() {
+        return false;
+    }
+    out.extend_from_slice(&[field << 3 | LENGTH, whole as u8, KEY << 3 | LENGTH, key.len() as u8]);
+    out.extend_from_slice(key);
+    out.extend_from_slice(&head);
+    out.extend_from_slice(text);
+    true
 }
 
 /// Appends everything of an attribute up to the content of its value, which has `length` bytes.
