@@ -1,15 +1,13 @@
 //! A span that the bridge from `tracing` recorded in encoded form.
 //!
-//! Its attributes, events and links are encoded at the moment in which they are recorded, with [`SpanFields`]. When
-//! the span ends, [`RecordedSpan`] writes the fields that are known only then and copies the rest, so ending a span
-//! costs little and needs no second walk over its data.
-//!
-//! The fields are in the order of their numbers, as `opentelemetry-proto` writes them, so tests can compare bytes.
+//! Its attributes, events and links are encoded at the moment in which they are recorded, with [`SpanFields`]. When the
+//! span ends, [`RecordedSpan`] writes the fields that are known only then behind the attributes, so ending a span
+//! costs little and needs no second walk over its data. Protobuf allows fields in any order.
 
 use std::time::SystemTime;
 
 use opentelemetry::SpanId;
-use opentelemetry::trace::{Event, Link, SpanContext, SpanKind, Status, TraceState};
+use opentelemetry::trace::{Event, Link, SpanContext, SpanKind, Status};
 
 use super::span::{
     ATTRIBUTES, DROPPED_ATTRIBUTES, DROPPED_EVENTS, DROPPED_LINKS, END_TIME, EVENTS, FLAGS, KIND, LINKS,
@@ -17,10 +15,10 @@ use super::span::{
     status, trace_state,
 };
 use super::value::truncated;
-use super::wire::{FixedFields, bytes, fixed32, message, nanos, uint};
+use super::wire::{FIXED64, FixedFields, VARINT, bytes, bytes_field, fixed32, message, nanos, uint};
 use crate::settings::{AttributeLimits, SpanLimitSettings};
 
-/// A finished span whose attributes, events and links are encoded already, by [`SpanFields`].
+/// A finished span without its attributes. These, its events and its links are encoded already, by [`SpanFields`].
 #[derive(Debug)]
 pub(crate) struct RecordedSpan<'a> {
     /// Ids, flags and `tracestate`.
@@ -37,8 +35,6 @@ pub(crate) struct RecordedSpan<'a> {
     pub(crate) start: SystemTime,
     /// The start and the measured duration. Unaffected by steps of the wall clock.
     pub(crate) end: SystemTime,
-    /// Fields of `Span` with their frames, ready to be copied.
-    pub(crate) attributes: &'a [u8],
     /// Attributes beyond the limit.
     pub(crate) dropped_attributes: u32,
     /// Events and links. `None` if there are none, as in most spans.
@@ -71,36 +67,43 @@ impl SpanItems<'_> {
 }
 
 impl RecordedSpan<'_> {
-    /// Appends the span.
+    /// Appends the span to its attributes, which are all that is in `out`.
     ///
     /// An end before the start becomes the start.
+    #[inline]
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         let mut ids = FixedFields::new();
         ids.bytes(TRACE_ID, self.context.trace_id().to_bytes());
         ids.bytes(SPAN_ID, self.context.span_id().to_bytes());
-        if *self.context.trace_state() != TraceState::NONE {
-            ids.write(out);
-            trace_state(out, TRACE_STATE, self.context.trace_state());
-            ids = FixedFields::new();
-        }
-        if self.parent != SpanId::INVALID {
-            ids.bytes(PARENT_SPAN_ID, self.parent.to_bytes());
-        }
         ids.write(out);
+        trace_state(out, TRACE_STATE, self.context.trace_state());
+        if self.parent != SpanId::INVALID {
+            let mut parent = FixedFields::new();
+            parent.bytes(PARENT_SPAN_ID, self.parent.to_bytes());
+            parent.write(out);
+        }
         bytes(out, NAME, truncated(self.name, None).as_bytes());
-        let mut times = FixedFields::new();
-        times.small_uint(KIND, kind(self.kind));
-        times.fixed64(START_TIME, nanos(self.start));
-        times.fixed64(END_TIME, nanos(self.end.max(self.start)));
-        times.write(out);
-        out.extend_from_slice(self.attributes);
+        out.extend_from_slice(&[KIND << 3 | VARINT, kind(self.kind)]);
+        time(out, START_TIME, self.start);
+        time(out, END_TIME, self.end.max(self.start));
         uint(out, DROPPED_ATTRIBUTES, u64::from(self.dropped_attributes));
         if let Some(items) = self.items {
             items.encode(out);
         }
-        message(out, STATUS, |out| status(out, self.status));
+        match self.status {
+            Status::Unset => bytes_field(out, STATUS, &[]),
+            set => message(out, STATUS, |out| status(out, set)),
+        }
         fixed32(out, FLAGS, flags(self.context, self.parent_is_remote));
     }
+}
+
+/// Appends a time, also one that is zero.
+#[inline]
+fn time(out: &mut Vec<u8>, field: u8, time: SystemTime) {
+    let mut bytes = [field << 3 | FIXED64; 9];
+    bytes[1..].copy_from_slice(&nanos(time).to_le_bytes());
+    out.extend_from_slice(&bytes);
 }
 
 /// The fields of a span that are encoded while it is recorded.

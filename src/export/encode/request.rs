@@ -51,6 +51,7 @@ pub(crate) fn scope_name(out: &mut Vec<u8>, name: &str) {
 }
 
 /// Appends an item with the head of its field.
+#[inline]
 pub(crate) fn push_item(out: &mut Vec<u8>, item: &[u8]) {
     length(out, ITEMS, item.len());
     out.extend_from_slice(item);

@@ -75,6 +75,7 @@ pub(super) fn fixed64(out: &mut Vec<u8>, field: u8, value: u64) {
 }
 
 /// Appends a field of four bytes, left out when it is zero. Its number may be 16 or more, which takes two bytes.
+#[inline]
 pub(super) fn fixed32(out: &mut Vec<u8>, field: u8, value: u32) {
     if value != 0 {
         varint(out, u64::from(field) << 3 | u64::from(FIXED32));

@@ -57,6 +57,7 @@ impl ItemBuffer {
     /// The scope is compared with that of the last run, byte by byte, and then with the few before it: nearly all items of
     /// a program follow one of their own scope, or take turns with those of another, as the spans of calls and of their
     /// handlers do.
+    #[inline]
     pub(crate) fn push(&mut self, scope: &[u8], item: &[u8]) {
         let last = self.runs.last().map(|run| run.scope);
         if last.is_none_or(|last| self.scope(last) != scope) {

@@ -4,7 +4,7 @@
 //! field 9, length, KeyValue │ field 9, length, KeyValue │ …      one run of bytes, copied into the span as it is
 //! ```
 //!
-//! A span that ends needs no conversion: its attributes are appended to its message. Finding a key means walking over
+//! A span that ends needs no conversion: the rest of its message is appended to its attributes. Finding a key means walking over
 //! the attributes, which is faster than a map for the few that a span has; it happens only for attributes that are set
 //! through the API. Fields of a new span have distinct keys already and are appended without a search.
 //!
@@ -43,9 +43,9 @@ impl AttributeBuffer {
         Self { bytes: take_buffer(), count: 0, dropped: 0, marks: 0 }
     }
 
-    /// The attributes as fields of a `Span`.
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.bytes
+    /// The attributes as fields of a `Span`, to which its other fields are appended when it ends.
+    pub(super) fn bytes_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
     }
 
     /// Returns the number of dropped attributes.
@@ -113,6 +113,7 @@ impl AttributeBuffer {
     }
 
     /// Adds an attribute whose key is not there.
+    #[inline]
     fn add(&mut self, key: &str, limits: AttributeLimits, encode: impl FnOnce(&mut Vec<u8>, Option<usize>)) {
         if key.is_empty() || self.count >= limits.count {
             self.dropped = self.dropped.saturating_add(1);
@@ -144,6 +145,7 @@ fn mark(key: &str) -> u64 {
 }
 
 /// Encodes a value in the type that OTLP has for it. Bytes become hexadecimal text.
+#[inline]
 fn encode_field(out: &mut Vec<u8>, key: &str, value: FieldValue<'_>, limit: Option<usize>) {
     const FIELD: u8 = SpanFields::ATTRIBUTE;
     match value.in_otlp(&mut itoa::Buffer::new()) {
@@ -199,7 +201,7 @@ mod tests {
         let attributes = ["a", "b", "c", "", "a"].map(|key| KeyValue::new(key, 1));
         let mut buffer = AttributeBuffer::new();
         buffer.fill_key_values(&attributes, limits);
-        let keys: Vec<_> = encode::encoded_keys(buffer.bytes()).map(|(key, _)| key.to_owned()).collect();
+        let keys: Vec<_> = encode::encoded_keys(buffer.bytes_mut()).map(|(key, _)| key.to_owned()).collect();
         assert_eq!((keys, buffer.dropped()), (vec![b"b".to_vec(), b"a".to_vec()], 2));
     }
 }

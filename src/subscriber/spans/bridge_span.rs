@@ -30,7 +30,7 @@ use opentelemetry_sdk::trace::Span as SdkSpan;
 use super::attributes::AttributeBuffer;
 use super::source::DirectSource;
 use super::status::SpanStatus;
-use crate::export::encode::{self, RecordedSpan, SpanFields, SpanItems, with_scratch};
+use crate::export::encode::{self, RecordedSpan, SpanFields, SpanItems};
 use crate::semconv::ERROR_TYPE;
 use crate::subscriber::reentrancy::ReentrancyGuard;
 use crate::time::start_time::StartTime;
@@ -194,11 +194,11 @@ impl EncodedSpan {
         }
     }
 
-    /// Encodes the span into the buffer of the thread and pushes it into the queue, which copies it.
+    /// Encodes the span behind its attributes and pushes it into the queue, which copies it. The span ends with that.
     ///
     /// A span that is recorded but not sampled, as a sampler may decide, is not exported.
     #[inline]
-    fn export(&self, context: &SpanContext, start: SystemTime, end: SystemTime, status: &Status) {
+    fn export(&mut self, context: &SpanContext, start: SystemTime, end: SystemTime, status: &Status) {
         if let Some(counts) = &self.source.counts {
             counts.end(context.is_sampled());
         }
@@ -209,23 +209,21 @@ impl EncodedSpan {
             open.fetch_sub(1, Ordering::Relaxed);
         }
         let Some(queue) = &self.source.queue else { return };
-        with_scratch(|scratch| {
-            let span = RecordedSpan {
-                context,
-                parent: self.parent,
-                parent_is_remote: self.parent_is_remote,
-                name: &self.name,
-                kind: &self.kind,
-                start,
-                end,
-                attributes: self.attributes.bytes(),
-                dropped_attributes: self.attributes.dropped(),
-                items: self.items.as_deref().map(RecordedItems::encoded),
-                status,
-            };
-            span.encode(&mut scratch.item);
-            queue.push(&self.source.scope, &scratch.item);
-        });
+        let span = RecordedSpan {
+            context,
+            parent: self.parent,
+            parent_is_remote: self.parent_is_remote,
+            name: &self.name,
+            kind: &self.kind,
+            start,
+            end,
+            dropped_attributes: self.attributes.dropped(),
+            items: self.items.as_deref().map(RecordedItems::encoded),
+            status,
+        };
+        let out = self.attributes.bytes_mut();
+        span.encode(out);
+        queue.push(&self.source.scope, out);
     }
 }
 
