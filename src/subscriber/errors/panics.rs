@@ -40,10 +40,14 @@ pub(in crate::subscriber) fn note_panic(event: &Event<'_>, bridge: &SpanBridge, 
     with_thread(|thread| thread.panic.replace(Some(NotedPanic { span, exceptions, failure })));
 }
 
-/// Marks a span that is exited, if it panicked. That of a call gets the exception only, because the call sets its
-/// status. Called at each exit of a span, so the usual case is a look at one value of the thread. `is_call` is called
-/// only after a panic.
+/// Returns `true` if this thread has noted a panic and no exit of a span has taken it. Called at each exit of a span.
 #[inline]
+pub(in crate::subscriber) fn has_noted_panic() -> bool {
+    with_thread(|thread| thread.panic.borrow().is_some()).unwrap_or(false)
+}
+
+/// Marks a span that is exited, if it panicked. That of a call gets the exception only, because the call sets its status.
+/// `is_call` is called only if it did.
 pub(in crate::subscriber) fn mark_panicked(context: &OtelContext, is_call: impl FnOnce() -> bool) {
     let span = context.span();
     let is_span = |noted: &mut NotedPanic| noted.span == span.span_context().span_id();

@@ -15,14 +15,6 @@ pub(crate) struct RecordedErrors {
 }
 
 impl RecordedErrors {
-    /// Removes all texts, for the next span in the same memory.
-    #[inline]
-    pub(in crate::subscriber) fn clear(&mut self) {
-        if !self.texts.is_empty() {
-            self.texts.clear();
-        }
-    }
-
     /// Returns `true` if the error, or one that it wraps, was recorded.
     /// `texts` are those of the error, its causes and its other forms. At most [`REMEMBERED`] comparisons for each.
     pub(super) fn knows(&self, texts: &[String]) -> bool {

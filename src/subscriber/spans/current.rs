@@ -48,13 +48,16 @@ pub(super) fn attach(state: &Arc<SpanState>, context: OtelContext) {
 }
 
 /// Notes that a span is exited. Returns its state.
-#[inline]
+#[inline(always)]
 pub(super) fn exit(subscriber: usize, id: &span::Id) -> Option<Arc<SpanState>> {
     let exited = with_thread(|thread| {
         let mut spans = thread.entered.borrow_mut();
-        let place =
-            spans.iter().rposition(|entered| entered.subscriber == subscriber && entered.state.id == *id)?;
-        Some(spans.remove(place))
+        let is_exited = |entered: &Entered| entered.subscriber == subscriber && entered.state.id == *id;
+        // Nearly always the last one.
+        spans.pop_if(|entered| is_exited(entered)).or_else(|| {
+            let place = spans.iter().rposition(is_exited)?;
+            Some(spans.remove(place))
+        })
     });
     // Dropped without the borrow: a context can hold values of the user.
     exited.flatten().map(|exited| exited.state)
@@ -81,9 +84,13 @@ pub(super) fn is_innermost(subscriber: usize, state: &Arc<SpanState>) -> bool {
 }
 
 impl Attached {
+    #[inline]
     fn new(context: Option<OtelContext>) -> Self {
-        // Without the thread's stack of contexts there is nothing to attach to.
-        Self(context.filter(|_| context_lives()).map(OtelContext::attach))
+        match context {
+            Some(context) if context_lives() => Self(Some(context.attach())),
+            // Without the thread's stack of contexts there is nothing to attach to.
+            _ => Self(None),
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::registry::LookupSpan;
 
 use super::SpanBridge;
-use super::state::{PendingSpan, SpanState, Stage};
+use super::state::{PendingSpan, SpanState};
 
 /// The OpenTelemetry span of a [`tracing::Span`]: parent, links, attributes, status, events.
 ///
@@ -139,7 +139,7 @@ impl SpanExt for tracing::Span {
             let Some(access) = dispatch.downcast_ref::<SpanAccess>() else {
                 return OpenTelemetrySpanExt::set_parent(self, parent);
             };
-            if access.with_span(id, |_, state| state.lock_stage().has_twin()) == Some(true) {
+            if access.with_span(id, |_, state| state.lock_start().has_twin()) == Some(true) {
                 // Values set on the twin count in the end.
                 return OpenTelemetrySpanExt::set_parent(self, parent);
             }
@@ -237,20 +237,17 @@ impl SpanBridge {
         if !state.is_included {
             return Ok(());
         }
-        let earlier = match &mut *state.lock_stage() {
-            Stage::Pending(pending) => {
-                state.stop_following();
-                Some(pending.set_parent(parent))
-            }
-            _ => None,
-        };
+        let earlier = state.lock_start().pending().map(|pending| {
+            state.stop_following();
+            pending.set_parent(parent)
+        });
         // Dropped here, without the lock.
         earlier.map(drop).ok_or(SetParentError::AlreadyStarted)
     }
 
     /// Changes a span, started or not.
     ///
-    /// `pending` is called with the stage locked, `started` without a lock of ours.
+    /// `pending` is called with the start locked, `started` without a lock of ours.
     fn change<T>(
         self: &Arc<Self>,
         state: &Arc<SpanState>,
@@ -261,7 +258,7 @@ impl SpanBridge {
         if !state.is_included {
             return;
         }
-        if let Stage::Pending(span) = &mut *state.lock_stage() {
+        if let Some(span) = state.lock_start().pending() {
             return pending(span, value);
         }
         if let Some(context) = self.recording(state) {

@@ -17,8 +17,8 @@
 //! another one is set before.
 //!
 //! A span starts late because its parent may be set between its creation and its first enter, as servers do that read
-//! it from a request. Until then it has no ids, and the sampler has not been called. Its fields are encoded at once,
-//! into a buffer of the thread; if the sampler drops the span, the buffer goes back.
+//! it from a request. Until then it has no ids, and the sampler has not been called. Its fields are kept as values, and
+//! encoded if it is sampled.
 //!
 //! The verdict of the span filter is taken when the span is created and stays with it. Nothing travels in a
 //! thread-local value between the calls of a subscriber, so level checks, nested macros and other layers cannot lose
@@ -100,7 +100,7 @@ pub(crate) use self::stock::StockBridge;
 
 use self::fields::{attributes, code_location, key_value, record_late};
 use self::start::follow_parent;
-use self::state::{PendingSpan, Stage, Started};
+use self::state::Started;
 use super::combined_filter::passes;
 use super::errors;
 use super::filter::FilterHandle;
@@ -208,7 +208,7 @@ impl SpanBridge {
     }
 
     /// Begins a span whose fields are kept. `is_included` is `false` for one that the filter excludes.
-    #[inline]
+    #[inline(always)]
     pub(super) fn on_new_span(
         &self,
         attributes: &span::Attributes<'_>,
@@ -219,7 +219,7 @@ impl SpanBridge {
             state.kept.name = name;
             let is_recording = context.span().is_recording();
             let started = Started { is_recording, ..Started::transparent(context) };
-            state.started = OnceLock::from(started);
+            drop(state.start.get_mut().settle(started));
             state.is_included = true;
         } else if is_included {
             state.is_included = true;
@@ -229,25 +229,22 @@ impl SpanBridge {
 
     /// Makes a new span a pending one. Its parent is the explicit one, or else the current OpenTelemetry span of the
     /// thread. Where telemetry is suppressed, it stands for its parent.
-    #[inline]
+    #[inline(always)]
     fn begin(&self, attributes: &span::Attributes<'_>, state: &mut SpanState) {
-        let is_contextual = attributes.is_contextual();
-        let read = |context: &OtelContext| {
-            (context.is_telemetry_suppressed(), is_contextual.then(|| context.clone()))
-        };
-        let (is_suppressed, current) = with_current(read).unwrap_or_default();
+        let current = with_current(OtelContext::clone).unwrap_or_default();
+        let is_suppressed = current.is_telemetry_suppressed();
         let parent = match &state.parent {
-            Some(parent) if !is_contextual => self.context(parent),
-            _ => current,
+            _ if attributes.is_contextual() => current,
+            Some(parent) => self.context(parent).unwrap_or_default(),
+            None => OtelContext::new(),
         };
-        let parent = parent.unwrap_or_default();
         if is_suppressed {
             let started = Started::transparent(parent.with_telemetry_suppressed());
-            state.started = OnceLock::from(started);
+            drop(state.start.get_mut().settle(started));
             return;
         }
         let is_dropped = self.source.drops_child_of(parent.span().span_context());
-        let mut pending = PendingSpan::new(parent);
+        let pending = state.start.get_mut().begin(parent);
         pending.read(state.kept.new_fields());
         // Another parent may be set, from which on it counts.
         if is_dropped {
@@ -258,24 +255,23 @@ impl SpanBridge {
         if self.records_code_location {
             pending.additions().attributes = code_location(state.metadata);
         }
-        *state.stage.get_mut() = Stage::Pending(pending);
     }
 
     /// Returns `true` if fields that are recorded later belong to an OpenTelemetry span.
     pub(super) fn takes_fields(&self, state: &SpanState) -> bool {
         state.is_included
             && !state.is_inherited()
-            && state.started.get().is_none_or(|started| started.is_recording)
+            && state.lock_start().started().is_none_or(|started| started.is_recording)
     }
 
     /// Passes on fields that were recorded later.
     pub(super) fn on_record(&self, state: &Arc<SpanState>, fields: &KeptFields) {
-        let mut stage = state.lock_stage();
-        if let Stage::Pending(pending) = &mut *stage {
+        let mut start = state.lock_start();
+        if let Some(pending) = start.pending() {
             pending.read(fields);
             return state.kept.record(fields);
         }
-        drop(stage);
+        drop(start);
         if state.kept.is_in_lines || state.kept.is_in_records {
             state.kept.record(fields);
         }
@@ -302,25 +298,28 @@ impl SpanBridge {
     /// already is.
     #[inline]
     pub(super) fn on_enter(&self, state: Arc<SpanState>) {
-        let around = state.nearest_included();
-        let is_attached = around.is_none_or(|it| !Arc::ptr_eq(it, &state) && self.spans.is_innermost(it));
-        let context = |state: &Arc<SpanState>| match is_attached {
-            true => None,
-            false => follow_parent(state).or_else(|| self.context(state)),
-        };
-        if !self.source.runs_user_code() {
-            let context = context(&state);
-            return self.spans.enter(state, context);
+        let is_attached = !state.is_included
+            && state.nearest_included().is_none_or(|around| self.spans.is_innermost(around));
+        if self.source.runs_user_code() && !is_attached {
+            // Before it starts: what a sampler logs is inside the span.
+            return self.spans.enter_early(&state, |state| self.context_to_enter(state));
         }
-        // Before it starts: what a sampler logs is inside the span.
-        self.spans.enter_early(&state, context);
+        let context = if is_attached { None } else { self.context_to_enter(&state) };
+        self.spans.enter(state, context);
+    }
+
+    /// The context to enter a span with. Starts it, unless it follows its parent.
+    #[inline(always)]
+    fn context_to_enter(&self, state: &Arc<SpanState>) -> Option<OtelContext> {
+        follow_parent(state).or_else(|| self.context(state))
     }
 
     /// Marks the span if a panic was noted in it.
     #[inline]
     pub(super) fn on_exit(&self, state: &Arc<SpanState>) {
-        if let Some(started) = state.started.get()
+        if errors::has_noted_panic()
             && !state.is_inherited()
+            && let Some(started) = state.started()
         {
             errors::mark_panicked(&started.context, || state.stands_for_call());
         }
@@ -339,7 +338,7 @@ impl SpanBridge {
     pub(super) fn on_close(&self, state: &Arc<SpanState>) {
         if state.is_included && state.is_inherited() {
             // The parent ends it. To drop it here would end it, too.
-            std::mem::forget(state.started.get().cloned());
+            std::mem::forget(Arc::clone(state));
         } else if state.is_included && state.follows_parent() {
             self.source.count_follower();
         } else if state.is_included
@@ -370,7 +369,7 @@ impl SpanBridge {
     #[inline]
     pub(crate) fn context(&self, state: &Arc<SpanState>) -> Option<OtelContext> {
         let started = self.start(state.nearest_included()?);
-        Some(started.map_or_else(|around| around, |started| started.context.clone()))
+        Some(started.map_or_else(|around| around, |started| started.context))
     }
 
     /// The context with a span, or with the nearest around it that is one of OpenTelemetry, if what is recorded there
@@ -380,15 +379,15 @@ impl SpanBridge {
     /// not get its values. `None` in a forked child for a span of its parent, whose lock may never be released.
     pub(super) fn recording(&self, state: &Arc<SpanState>) -> Option<OtelContext> {
         let state = state.nearest_included().filter(|state| !state.is_inherited())?;
-        self.start(state).ok().filter(|started| started.is_recording).map(|started| started.context.clone())
+        self.start(state).ok().filter(|started| started.is_recording).map(|started| started.context)
     }
 
     /// Returns the number of spans that have not ended and may be exported, without those that are spans of the SDK.
     pub(crate) fn open_spans(&self) -> u64 {
         let is_sdk = self.source.is_sdk();
-        self.spans.count(|state| match state.started.get() {
-            Some(started) => !is_sdk && state.is_open(started),
-            None => state.is_pending() && self.may_be_sampled(state),
+        self.spans.count(|state| match state.started() {
+            Some(started) => !is_sdk && state.is_open(&started),
+            None => state.is_included && !state.follows_parent() && self.may_be_sampled(state),
         })
     }
 
@@ -398,10 +397,7 @@ impl SpanBridge {
         if state.is_inherited() {
             return true;
         }
-        match &*state.lock_stage() {
-            Stage::Pending(pending) => self.source.may_sample(pending),
-            Stage::Following(_) | Stage::Starting(..) | Stage::Settled => true,
-        }
+        state.lock_start().pending().is_none_or(|pending| self.source.may_sample(pending))
     }
 
     /// Adds a link to a span, started or not.
@@ -409,7 +405,7 @@ impl SpanBridge {
         if !state.is_included || encode::is_empty_link(&link) {
             return;
         }
-        if let Stage::Pending(pending) = &mut *state.lock_stage() {
+        if let Some(pending) = state.lock_start().pending() {
             return pending.additions().links.push(link);
         }
         if let Some(context) = self.recording(state) {

@@ -31,13 +31,13 @@ impl OpenSpans {
     }
 
     /// Stores the state of a new span.
-    #[inline]
+    #[inline(always)]
     pub(in crate::subscriber) fn insert(&self, id: &span::Id, state: Arc<SpanState>) {
         self.table.insert(id, state);
     }
 
     /// Removes the state of a span that was closed.
-    #[inline]
+    #[inline(always)]
     pub(in crate::subscriber) fn remove(&self, id: &span::Id) -> Option<Arc<SpanState>> {
         self.table.remove(id)
     }
@@ -93,7 +93,7 @@ impl OpenSpans {
     }
 
     /// Notes that a span is exited. Returns its state.
-    #[inline]
+    #[inline(always)]
     pub(in crate::subscriber) fn exit(&self, id: &span::Id) -> Option<Arc<SpanState>> {
         current::exit(self.number(), id)
     }

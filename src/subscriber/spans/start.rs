@@ -1,13 +1,13 @@
 //! The start of a span: from pending to started, once, whichever thread needs it first.
 //!
-//! Who starts it, and whether through a twin, is decided under the lock of the stage. Without code of the user the span is
+//! Who starts it, and whether through a twin, is decided under the lock of its start. Without code of the user the span is
 //! started under that lock, too; with it the stage says which thread is at it, and others wait.
 //!
 //! | the span is | another thread | this thread |
 //! |---|---|---|
 //! | pending | – | starts it |
 //! | being started by user code (sampler, processor) | waits for at most [`MAX_START`] | gets the span around it: it is inside of that code |
-//! | started | gets it, without a lock | the same |
+//! | started | gets it | the same |
 
 use std::sync::{Arc, MutexGuard};
 use std::thread::{self, ThreadId};
@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use opentelemetry::Context as OtelContext;
 
 use super::SpanBridge;
-use super::state::{PendingSpan, SpanState, Stage, Started};
+use super::state::{PendingSpan, SpanState, Stage, Start, Started};
 use crate::subscriber::reentrancy::ReentrancyGuard;
 use crate::user_code::catch_panic;
 
@@ -26,15 +26,12 @@ impl SpanBridge {
     /// # Errors
     ///
     /// The context around a span that is still being started: by another thread, or by this one, whose sampler needs it.
-    pub(super) fn start<'a>(&self, state: &'a Arc<SpanState>) -> Result<&'a Started, OtelContext> {
-        if let Some(started) = state.started.get() {
-            return Ok(started);
+    pub(super) fn start(&self, state: &Arc<SpanState>) -> Result<Started, OtelContext> {
+        let start = state.lock_start();
+        if !start.has_twin() {
+            return self.start_locked(state, start, |_| {});
         }
-        let stage = state.lock_stage();
-        if !stage.has_twin() {
-            return self.start_locked(state, stage, |_| {});
-        }
-        drop(stage);
+        drop(start);
         self.start_through_twin(state);
         self.start_with(state, |_| {})
     }
@@ -44,69 +41,66 @@ impl SpanBridge {
     /// # Errors
     ///
     /// Like [`start`](Self::start).
-    pub(super) fn start_with<'a>(
+    pub(super) fn start_with(
         &self,
-        state: &'a Arc<SpanState>,
+        state: &Arc<SpanState>,
         change: impl FnOnce(&mut PendingSpan),
-    ) -> Result<&'a Started, OtelContext> {
-        self.start_locked(state, state.lock_stage(), change)
+    ) -> Result<Started, OtelContext> {
+        self.start_locked(state, state.lock_start(), change)
     }
 
-    /// Starts a span under the lock of its stage, or waits for the thread that is starting it.
+    /// Starts a span under the lock of its start, or waits for the thread that is starting it.
     ///
     /// `change` is called once, and only if this thread starts the span.
     #[inline]
-    fn start_locked<'a>(
+    fn start_locked(
         &self,
-        state: &'a Arc<SpanState>,
-        mut stage: MutexGuard<'_, Stage>,
+        state: &Arc<SpanState>,
+        mut start: MutexGuard<'_, Start>,
         change: impl FnOnce(&mut PendingSpan),
-    ) -> Result<&'a Started, OtelContext> {
-        match &mut *stage {
-            Stage::Pending(pending) if state.is_inherited() => {
-                // The parent starts it, with ids of its own.
-                let around = pending.parent.clone();
-                Ok(state.store(Started::transparent(around)))
-            }
-            Stage::Pending(pending) => {
+    ) -> Result<Started, OtelContext> {
+        let Start { stage, pending, .. } = &mut *start;
+        match *stage {
+            // The parent starts it, with ids of its own.
+            Stage::Pending if state.is_inherited() => Ok(Started::transparent(pending.parent.clone())),
+            Stage::Pending => {
                 state.stop_following();
                 change(pending);
                 if !self.source.runs_user_code() {
-                    let started = self.settle(state, pending);
-                    *stage = Stage::Settled;
+                    let started = self.source.start(pending, state);
+                    let around = start.settle(started.clone());
+                    drop(start);
+                    drop(around);
                     return Ok(started);
                 }
-                let mut pending = std::mem::take(pending);
-                *stage = Stage::Starting(thread::current().id(), pending.parent.clone());
-                drop(stage);
-                let started = self.settle(state, &mut pending);
-                *state.lock_stage() = Stage::Settled;
+                let around = pending.parent.clone();
+                let mut pending = std::mem::replace(pending, PendingSpan::new(around));
+                *stage = Stage::Starting(thread::current().id());
+                drop(start);
+                let started = self.start_caught(state, &mut pending);
+                let around = state.lock_start().settle(started.clone());
+                drop(around);
                 Ok(started)
             }
-            Stage::Following(around) => Ok(state.store(Started::transparent(around.clone()))),
-            Stage::Starting(thread, around) => {
-                let (thread, around) = (*thread, around.clone());
-                drop(stage);
+            Stage::Following => Ok(Started::transparent(pending.parent.clone())),
+            Stage::Starting(thread) => {
+                let around = pending.parent.clone();
+                drop(start);
                 wait_for(state, thread);
-                state.started.get().ok_or(around)
+                state.started().ok_or(around)
             }
-            Stage::Settled => state.started.get().ok_or_else(OtelContext::new),
+            Stage::Settled => start.started().cloned().ok_or_else(OtelContext::new),
         }
     }
 
-    /// Starts a pending span, and stores the result. A panic of user code makes it stand for the span around it.
-    #[inline]
-    fn settle<'a>(&self, state: &'a SpanState, pending: &mut PendingSpan) -> &'a Started {
-        if !self.source.runs_user_code() {
-            return state.store(self.source.start(pending, state));
-        }
+    /// Starts a pending span, which runs user code. A panic makes it stand for the span around it.
+    fn start_caught(&self, state: &SpanState, pending: &mut PendingSpan) -> Started {
         let start = || {
             // Events of a sampler or a span processor must not need this span.
             let _inside = ReentrancyGuard::enter();
             self.source.start(&mut *pending, state)
         };
-        let started = catch_panic(start).unwrap_or_else(|| Started::transparent(pending.parent.clone()));
-        state.store(started)
+        catch_panic(start).unwrap_or_else(|| Started::transparent(pending.parent.clone()))
     }
 }
 
@@ -117,16 +111,14 @@ pub(super) fn follow_parent(state: &SpanState) -> Option<OtelContext> {
     if !state.follows_parent() || state.is_inherited() {
         return None;
     }
-    let mut stage = state.lock_stage();
-    match &mut *stage {
-        Stage::Pending(pending) if state.follows_parent() => {
-            let around = std::mem::take(&mut pending.parent);
-            *stage = Stage::Following(around.clone());
-            Some(around)
-        }
-        Stage::Following(around) => Some(around.clone()),
-        _ => None,
+    let mut start = state.lock_start();
+    let Start { stage, pending, .. } = &mut *start;
+    match stage {
+        Stage::Pending if state.follows_parent() => *stage = Stage::Following,
+        Stage::Following => {}
+        _ => return None,
     }
+    Some(pending.parent.clone())
 }
 
 /// Waits for the thread that is starting the span, unless it is this one. It looks again and again, because a lock of all
@@ -137,7 +129,7 @@ pub(super) fn wait_for(state: &SpanState, starting: ThreadId) {
         return;
     }
     let deadline = Instant::now() + MAX_START;
-    while state.started.get().is_none() && Instant::now() < deadline {
+    while matches!(state.lock_start().stage, Stage::Starting(_)) && Instant::now() < deadline {
         thread::sleep(PAUSE);
     }
 }

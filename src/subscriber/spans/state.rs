@@ -14,8 +14,7 @@
 //! # Who may change it
 //!
 //! `id`, `metadata`, `parent`, `is_included` and the verdicts in `kept` are written before the state is
-//! shared, and are read without a lock. `stage` and `errors` have locks of their own, which are held for a moment.
-//! `started` is written once.
+//! shared, and are read without a lock. `start` and `errors` have locks of their own, which are held for a moment.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, MutexGuard, OnceLock};
@@ -51,34 +50,91 @@ pub(crate) struct SpanState {
     /// `true` if the span is known to be unsampled and represents its parent, so it need not be started. Reset when
     /// another parent is set or a start is required.
     pub(super) follows_parent: AtomicBool,
-    /// The progress of its start.
-    pub(super) stage: ForkMutex<Stage>,
-    /// Set once, under the lock of the stage or by the thread that is starting it.
-    pub(super) started: OnceLock<Started>,
+    /// The progress of its start, and its result.
+    pub(super) start: ForkMutex<Start>,
     /// The span that represents this one for the extensions of `tracing-opentelemetry`.
     pub(super) twin: OnceLock<span::Id>,
-    /// Errors that were recorded on this span or below it.
-    pub(crate) errors: ForkMutex<RecordedErrors>,
+    /// Errors that were recorded on this span or below it. Most spans have none.
+    errors: OnceLock<Box<ForkMutex<RecordedErrors>>>,
+}
+
+/// The stage of a span, what is kept until it starts, and the result.
+#[derive(Debug, Default)]
+pub(super) struct Start {
+    pub(super) stage: Stage,
+    /// While the span is pending. Of one that is following or starting, only the parent; nothing of one that is settled.
+    pub(super) pending: PendingSpan,
+    /// Of one that is settled. `None` if it is not an OpenTelemetry span.
+    started: Option<Started>,
 }
 
 /// The stage of a span.
-#[derive(Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) enum Stage {
     /// Its ids and its sampling are not decided.
-    Pending(PendingSpan),
-    /// It was entered, and stands for the span around it, of which this is the context.
-    Following(OtelContext),
+    Pending,
+    /// It was entered, and represents its parent.
+    Following,
     /// This thread is calling the sampler, the span processors and the id generator of the user.
-    Starting(ThreadId, OtelContext),
+    Starting(ThreadId),
     /// It has started, or is not an OpenTelemetry span.
     #[default]
     Settled,
 }
 
-impl Stage {
+impl Start {
+    /// Makes a new span, of which nothing is kept yet, a pending one below `parent`.
+    #[inline]
+    pub(super) fn begin(&mut self, parent: OtelContext) -> &mut PendingSpan {
+        self.stage = Stage::Pending;
+        self.pending.parent = parent;
+        &mut self.pending
+    }
+
+    /// Returns what is kept of a span that is pending.
+    #[inline]
+    pub(super) fn pending(&mut self) -> Option<&mut PendingSpan> {
+        matches!(self.stage, Stage::Pending).then_some(&mut self.pending)
+    }
+
     /// Returns `true` if a twin may hold a parent for the span.
     pub(super) fn has_twin(&self) -> bool {
-        matches!(self, Self::Pending(pending) if pending.has_twin)
+        matches!(self.stage, Stage::Pending) && self.pending.has_twin
+    }
+
+    /// Returns the result of the start.
+    #[inline]
+    pub(super) fn started(&self) -> Option<&Started> {
+        self.started.as_ref()
+    }
+
+    /// Makes the span a settled one. Returns the parent, which can run code of the user when it is dropped: no lock may
+    /// be held then.
+    #[inline]
+    #[must_use = "it is dropped without the lock of the start"]
+    pub(super) fn settle(&mut self, started: Started) -> OtelContext {
+        self.started = Some(started);
+        self.end_stages()
+    }
+
+    /// Removes everything, for another span. What is dropped here can run code of the user.
+    #[inline]
+    fn clear(&mut self) {
+        if self.started.is_some() {
+            self.started = None;
+        }
+        drop(self.end_stages());
+    }
+
+    #[inline]
+    fn end_stages(&mut self) -> OtelContext {
+        self.stage = Stage::Settled;
+        if self.pending.additions.is_some() {
+            self.pending.additions = None;
+        }
+        self.pending.start = None;
+        self.pending.has_twin = false;
+        std::mem::take(&mut self.pending.parent)
     }
 }
 
@@ -125,7 +181,7 @@ impl PendingSpan {
 
     /// Replaces the parent. From then on the span is treated as one that may be sampled. Returns the earlier parent,
     /// which can run code of the user when it is dropped: no lock may be held then.
-    #[must_use = "it is dropped without the lock of the stage"]
+    #[must_use = "it is dropped without the lock of the start"]
     pub(super) fn set_parent(&mut self, parent: OtelContext) -> OtelContext {
         self.start();
         std::mem::replace(&mut self.parent, parent)
@@ -166,30 +222,31 @@ impl SpanState {
         fill: impl FnOnce(&mut Self),
     ) -> Arc<Self> {
         let spare = with_thread(|thread| thread.spares.borrow_mut().pop()).flatten();
-        if let Some(mut spare) = spare
-            && let Some(state) = Arc::get_mut(&mut spare)
-        {
+        // The thread may be that of a child now, and the memory from before the fork.
+        let spare = spare.filter(|spare| !spare.is_inherited());
+        let mut state = spare.unwrap_or_else(|| Arc::new(Self::new(id, metadata)));
+        // Nothing else refers to it.
+        if let Some(state) = Arc::get_mut(&mut state) {
             state.id = id.clone();
             state.metadata = metadata;
-            // The thread may be that of a child now, and the memory from before the fork: the lock becomes the child's.
-            state.stage.get_mut();
             fill(state);
-            return spare;
         }
-        let mut state = Self {
+        state
+    }
+
+    /// A span that is none of OpenTelemetry and has no fields.
+    fn new(id: &span::Id, metadata: &'static Metadata<'static>) -> Self {
+        Self {
             id: id.clone(),
             metadata,
             kept: KeptSpan::default(),
             parent: None,
             is_included: false,
             follows_parent: AtomicBool::new(false),
-            stage: ForkMutex::new(Stage::Settled),
-            started: OnceLock::new(),
+            start: ForkMutex::default(),
             twin: OnceLock::new(),
-            errors: ForkMutex::default(),
-        };
-        fill(&mut state);
-        Arc::new(state)
+            errors: OnceLock::new(),
+        }
     }
 
     /// Keeps the memory of a closed span for another one of this thread, unless something still refers to it.
@@ -200,13 +257,9 @@ impl SpanState {
         state.parent = None;
         state.is_included = false;
         *state.follows_parent.get_mut() = false;
-        let stage = state.stage.get_mut();
-        if !matches!(stage, Stage::Settled) {
-            *stage = Stage::Settled;
-        }
-        state.started = OnceLock::new();
-        state.twin = OnceLock::new();
-        state.errors.get_mut().clear();
+        state.start.get_mut().clear();
+        empty(&mut state.twin);
+        empty(&mut state.errors);
         if !state.kept.clear() {
             return;
         }
@@ -236,7 +289,7 @@ impl SpanState {
     /// Returns `true` if the span was open when this process was forked. Only the parent records and ends it.
     #[inline]
     pub(super) fn is_inherited(&self) -> bool {
-        self.stage.is_inherited()
+        self.start.is_inherited()
     }
 
     /// Returns `true` if the span, or the nearest around it that is one of OpenTelemetry, was open when this process was
@@ -245,28 +298,20 @@ impl SpanState {
         self.nearest_included().is_some_and(|state| state.is_inherited())
     }
 
-    /// Stores the result of a start, unless there is one, and returns what is stored.
-    #[inline]
-    pub(super) fn store(&self, started: Started) -> &Started {
-        // Handed over by reference: a closure that owned it would be moved several times.
-        let mut started = Some(started);
-        self.started.get_or_init(|| started.take().unwrap_or_default())
+    /// Returns the result of the start. `None` for a span that has not started, or is not an OpenTelemetry span.
+    pub(super) fn started(&self) -> Option<Started> {
+        self.lock_start().started().cloned()
     }
 
-    /// Locks the stage. A panic of another thread cannot have left it half changed.
+    /// Locks the start. A panic of another thread cannot have left it half changed.
     #[inline]
-    pub(super) fn lock_stage(&self) -> MutexGuard<'_, Stage> {
-        self.stage.lock()
+    pub(super) fn lock_start(&self) -> MutexGuard<'_, Start> {
+        self.start.lock()
     }
 
     /// Locks the errors that the span remembers.
-    pub(crate) fn lock_errors(&self) -> MutexGuard<'_, RecordedErrors> {
-        self.errors.lock()
-    }
-
-    /// Returns `true` until the span starts.
-    pub(super) fn is_pending(&self) -> bool {
-        self.is_included && self.started.get().is_none() && !self.follows_parent()
+    pub(in crate::subscriber) fn lock_errors(&self) -> MutexGuard<'_, RecordedErrors> {
+        self.errors.get_or_init(Box::default).lock()
     }
 
     /// Returns `true` if the span stands for the span around it and has not started.
@@ -274,7 +319,7 @@ impl SpanState {
         self.follows_parent.load(Ordering::Relaxed)
     }
 
-    /// Makes the span one that starts. The stage is locked, so it is not entered meanwhile.
+    /// Makes the span one that starts. Its start is locked, so it is not entered meanwhile.
     pub(super) fn stop_following(&self) {
         self.follows_parent.store(false, Ordering::Relaxed);
     }
@@ -296,6 +341,14 @@ impl SpanChain for SpanState {
 
     fn parent(&self) -> Option<&dyn SpanChain> {
         self.parent.as_deref().map(|parent| parent as _)
+    }
+}
+
+/// Removes what is there.
+#[inline]
+fn empty<T>(cell: &mut OnceLock<T>) {
+    if cell.get().is_some() {
+        *cell = OnceLock::new();
     }
 }
 

@@ -32,7 +32,7 @@ use self::registry::TwinRegistry;
 use self::tracer::TwinTracer;
 use super::SpanBridge;
 use super::start::wait_for;
-use super::state::{SpanState, Stage};
+use super::state::{SpanState, Stage, Start};
 use crate::subscriber::reentrancy::ReentrancyGuard;
 use crate::trace_ids::with_current;
 use crate::user_code::catch_panic;
@@ -71,7 +71,7 @@ impl SpanBridge {
     /// that has been closed; and while the span is being started, because the stock layer may have its twin locked.
     fn twin(&self, id: &span::Id) -> Option<span::Id> {
         let state = self.spans.get(id).filter(|state| state.is_included)?;
-        if state.started.get().is_some()
+        if state.lock_start().started().is_some()
             && let Some(twin) = state.twin.get()
         {
             return Some(twin.clone());
@@ -137,23 +137,23 @@ impl SpanBridge {
 /// The context that a twin is created in, and whether the span waits for its start. `None` while the span is being
 /// started by this thread, and if another one takes too long.
 fn context_for_twin(state: &SpanState) -> Option<(OtelContext, bool)> {
-    let mut stage = state.lock_stage();
-    match &mut *stage {
-        Stage::Pending(pending) => {
+    let mut start = state.lock_start();
+    let Start { stage, pending, .. } = &mut *start;
+    match *stage {
+        Stage::Pending => {
             state.stop_following();
             pending.has_twin = true;
             pending.start();
             return Some((pending.parent.clone(), true));
         }
-        Stage::Following(around) => return Some((around.clone(), false)),
-        Stage::Starting(thread, _) => {
-            let thread = *thread;
-            drop(stage);
+        Stage::Following => return Some((pending.parent.clone(), false)),
+        Stage::Starting(thread) => {
+            drop(start);
             wait_for(state, thread);
         }
-        Stage::Settled => {}
+        Stage::Settled => drop(start),
     }
-    state.started.get().map(|started| (started.context.clone(), false))
+    state.started().map(|started| (started.context, false))
 }
 
 /// Creates a twin with `context` as the current one. `None` where the current context is another one and is borrowed,

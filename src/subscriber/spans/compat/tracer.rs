@@ -67,7 +67,7 @@ impl Tracer for TwinTracer {
         drop(earlier);
         match started {
             Ok(started) if started.is_recording && !state.is_inherited() => TwinSpan::new(&started.context),
-            Ok(Started { context, .. }) => TwinSpan::silent(context),
+            Ok(Started { context, .. }) => TwinSpan::silent(&context),
             Err(around) => TwinSpan::silent(&around),
         }
     }
