@@ -110,27 +110,60 @@ fn extract(headers: &HeaderMap, current: Context) -> Parent {
             propagator.extract_with_context(&current, &carrier)
         }));
     };
-    let (remote, current) = match remote_span(headers).filter(|_| standard.trace_context) {
+    let found = StandardHeaders::find(headers);
+    let (remote, current) = match found.remote_span().filter(|_| standard.trace_context) {
         Some(remote) => {
             let (span, context) = remote.split(current);
             (Some(span), context)
         }
         None => (None, current),
     };
-    let context = match standard.baggage && headers.contains_key(&BAGGAGE) {
+    let context = match standard.baggage && found.has_baggage {
         true => Baggage.extract_with_context(&current, &carrier),
         false => current,
     };
     Parent { context, remote }
 }
 
-/// Reads the caller's span from `traceparent` and `tracestate`. `None` if there is no valid one.
-fn remote_span(headers: &HeaderMap) -> Option<RemoteSpan> {
-    let parents = headers.get_all(&TRACEPARENT).iter().map(HeaderValue::as_bytes);
-    // One list, which is invalid if a part of it is.
-    let states = || headers.get_all(&TRACESTATE).iter().map(HeaderValue::to_str).collect::<Result<_, _>>();
-    let states = || states().unwrap_or_default();
-    propagation::remote_span(parents, states)
+/// The headers of the standard propagators in a request. They are found in one pass: most requests have few headers,
+/// and to look one up means to hash its name.
+#[derive(Default)]
+struct StandardHeaders<'a> {
+    /// The one `traceparent`.
+    parent: Option<&'a HeaderValue>,
+    /// There are more: none of them counts.
+    has_other_parents: bool,
+    /// All `tracestate`, which are one list.
+    states: Vec<&'a HeaderValue>,
+    /// There is a `baggage`.
+    has_baggage: bool,
+}
+
+impl<'a> StandardHeaders<'a> {
+    /// Finds the headers.
+    fn find(headers: &'a HeaderMap) -> Self {
+        let mut found = Self::default();
+        for (name, value) in headers {
+            if *name == TRACEPARENT {
+                found.has_other_parents |= found.parent.replace(value).is_some();
+            } else if *name == TRACESTATE {
+                found.states.push(value);
+            } else if *name == BAGGAGE {
+                found.has_baggage = true;
+            }
+        }
+        found
+    }
+
+    /// Reads the caller's span from `traceparent` and `tracestate`. `None` if there is no valid one.
+    fn remote_span(&self) -> Option<RemoteSpan> {
+        let parent = self.parent.filter(|_| !self.has_other_parents);
+        // One list, which is invalid if a part of it is.
+        let states = || self.states.iter().map(|value| value.to_str()).collect::<Result<_, _>>();
+        propagation::remote_span(parent.into_iter().map(HeaderValue::as_bytes), || {
+            states().unwrap_or_default()
+        })
+    }
 }
 
 /// Injects the context into a request's headers. Other headers stay as they are.

@@ -184,7 +184,7 @@ pub(crate) fn tracestate_header(context: &Context, span: &SpanContext) -> String
 pub(crate) fn parse_traceparent(header: &[u8]) -> Option<(TraceId, SpanId, TraceFlags)> {
     let header = header.trim_ascii();
     let (known, unknown) = header.split_at_checked(TRACEPARENT_LENGTH)?;
-    let [version] = hex(&known[..2])?;
+    let version = two_digits([known[0], known[1]])?;
     let fits_version = match version {
         0 => unknown.is_empty(),
         0xff => false,
@@ -193,9 +193,9 @@ pub(crate) fn parse_traceparent(header: &[u8]) -> Option<(TraceId, SpanId, Trace
     if !fits_version || [known[2], known[35], known[52]] != [b'-'; 3] {
         return None;
     }
-    let trace_id = TraceId::from_bytes(hex(&known[3..35])?);
-    let span_id = SpanId::from_bytes(hex(&known[36..52])?);
-    let [flags] = hex(&known[53..])?;
+    let trace_id = TraceId::from(hex(&known[3..35])?);
+    let span_id = SpanId::from(hex(&known[36..52])? as u64);
+    let flags = two_digits([known[53], known[54]])?;
     let valid = trace_id != TraceId::INVALID && span_id != SpanId::INVALID;
     valid.then(|| (trace_id, span_id, TraceFlags::new(flags & KNOWN_FLAGS)))
 }
@@ -209,16 +209,36 @@ pub(crate) fn format_traceparent(span: &SpanContext) -> [u8; TRACEPARENT_LENGTH]
     header
 }
 
-/// Reads pairs of lower-case digits. Returns `None` if any character is not one.
-fn hex<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
-    let mut bytes = [0; N];
-    let mut all = 0;
-    for (byte, digits) in bytes.iter_mut().zip(text.chunks_exact(2)) {
-        let (high, low) = (VALUES[usize::from(digits[0])], VALUES[usize::from(digits[1])]);
-        all |= high | low;
-        *byte = high << 4 | low;
+/// Reads groups of eight lower-case digits, 32 at most. Returns `None` if any character is not one.
+#[inline]
+fn hex(text: &[u8]) -> Option<u128> {
+    let (groups, _) = text.as_chunks();
+    groups.iter().try_fold(0, |number, digits| Some(number << 32 | u128::from(eight_digits(*digits)?)))
+}
+
+/// Reads two lower-case digits.
+#[inline]
+fn two_digits([high, low]: [u8; 2]) -> Option<u8> {
+    eight_digits([b'0', b'0', b'0', b'0', b'0', b'0', high, low]).map(|number| number as u8)
+}
+
+/// Reads eight lower-case digits at once, each in a byte of one number. Returns `None` if any character is not one.
+#[inline]
+fn eight_digits(text: [u8; 8]) -> Option<u32> {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    let text = u64::from_be_bytes(text);
+    // `0` to `9` are 0x30 to 0x39, `a` to `f` are 0x61 to 0x66.
+    let letters = text >> 6 & EACH;
+    let values = (text & (0x0f * EACH)) + 9 * letters;
+    let high_parts = text & (0xf0 * EACH);
+    // Of a letter, and of nothing else, the value is 10 to 15.
+    let is_letter = (values + 6 * EACH) >> 4 & EACH;
+    if high_parts != 0x30 * EACH + 0x30 * letters || is_letter != letters || values & (0x10 * EACH) != 0 {
+        return None;
     }
-    (all != NO_DIGIT).then_some(bytes)
+    let pairs = (values | values >> 4) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs | pairs >> 8) & 0x0000_ffff_0000_ffff;
+    Some((fours | fours >> 16) as u32)
 }
 
 /// Writes two lower-case digits for each byte. `text` is twice as long as `bytes`.
@@ -237,15 +257,3 @@ const TRACEPARENT_LENGTH: usize = 55;
 const KNOWN_FLAGS: u8 = 0x03;
 /// Lower case: the specification forbids others.
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
-/// The value of each character. A table lookup costs less than comparisons, 54 times for each call.
-const VALUES: [u8; 256] = {
-    let mut values = [NO_DIGIT; 256];
-    let mut value = 0;
-    while value < DIGITS.len() {
-        values[DIGITS[value] as usize] = value as u8;
-        value += 1;
-    }
-    values
-};
-/// All bits, so it remains visible in any union.
-const NO_DIGIT: u8 = 0xff;

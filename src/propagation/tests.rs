@@ -350,6 +350,19 @@ fn fields_name_every_header() {
     assert_eq!(fields, ["baggage", "traceparent", "tracestate"]);
 }
 
+#[test]
+fn digits_are_read_in_every_place_and_nothing_else() {
+    for (byte, place) in (0..=u8::MAX).flat_map(|byte| (0..8).map(move |place| (byte, place))) {
+        let mut digits = *b"0f9a3210";
+        digits[place] = byte;
+        let expected = match byte {
+            b'0'..=b'9' | b'a'..=b'f' => u32::from_str_radix(std::str::from_utf8(&digits).unwrap(), 16).ok(),
+            _ => None,
+        };
+        assert_eq!(eight_digits(digits), expected, "{digits:?}");
+    }
+}
+
 proptest! {
     #[test]
     fn injected_headers_are_extracted_unchanged(trace_id in 1u128.., span_id in 1u64.., flags: u8) {
