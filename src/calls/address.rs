@@ -6,7 +6,6 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use arc_swap::ArcSwapOption;
 use http::Request;
 use http::uri::Authority;
 use opentelemetry::KeyValue;
@@ -50,48 +49,40 @@ pub(super) fn without_brackets(host: &str) -> &str {
     host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
 }
 
-/// The address of the last authority, because nearly all callers of a server use the same name for it.
+/// Returns the address in a request's URI or else in its `Host` header.
 ///
-/// One for each layer, read without a lock. Callers that use different names in turn replace each other's entry, which
-/// costs what no cache would cost.
-#[derive(Default)]
-pub(super) struct AddressCache {
-    /// Most requests to a server have the same authority.
-    last: ArcSwapOption<(Authority, Address)>,
+/// HTTP/2 has the authority in the URI, HTTP/1 in the header. `None` if a request has neither, or an invalid one.
+pub(super) fn address_of<B>(request: &Request<B>) -> Option<Address> {
+    if let Some(authority) = request.uri().authority() {
+        return Some(address_of_authority(authority));
+    }
+    let host = request.headers().get(http::header::HOST)?.as_bytes();
+    match last_address(host) {
+        Some(address) => Some(address),
+        None => Some(address_of_authority(&Authority::try_from(host).ok()?)),
+    }
 }
 
-impl AddressCache {
-    /// Returns the address in a request's URI or else in its `Host` header.
-    ///
-    /// HTTP/2 has the authority in the URI, HTTP/1 in the header. `None` if a request has neither, or an invalid one.
-    pub(super) fn address_of<B>(&self, request: &Request<B>) -> Option<Address> {
-        if let Some(authority) = request.uri().authority() {
-            return Some(self.get(authority));
-        }
-        let host = request.headers().get(http::header::HOST)?.as_bytes();
-        match self.last(host) {
-            Some(address) => Some(address),
-            None => Some(self.get(&Authority::try_from(host).ok()?)),
-        }
+/// Returns the address of an authority, parsed unless it is the last one of this thread: nearly all callers of a server
+/// use the same name for it.
+pub(super) fn address_of_authority(authority: &Authority) -> Address {
+    if let Some(address) = last_address(authority.as_str().as_bytes()) {
+        return address;
     }
+    let address = Address::from_authority(authority);
+    let last = (authority.clone(), address.clone());
+    let _ = thread_cache::with(|cache| cache.address.replace(Some(last)));
+    address
+}
 
-    /// Returns the last address, if it is that of this authority.
-    fn last(&self, authority: &[u8]) -> Option<Address> {
-        let last = self.last.load();
-        let (known, address) = &**last.as_ref()?;
+/// Returns the last address, if it is that of this authority.
+fn last_address(authority: &[u8]) -> Option<Address> {
+    let find = |last: &Option<(Authority, Address)>| {
+        let (known, address) = last.as_ref()?;
         // Compared as bytes: `Authority` compares case-insensitively, which takes ten times as long.
         (known.as_str().as_bytes() == authority).then(|| address.clone())
-    }
-
-    /// Returns the address of an authority, parsed unless it is the last one.
-    pub(super) fn get(&self, authority: &Authority) -> Address {
-        if let Some(address) = self.last(authority.as_str().as_bytes()) {
-            return address;
-        }
-        let address = Address::from_authority(authority);
-        self.last.store(Some(Arc::new((authority.clone(), address.clone()))));
-        address
-    }
+    };
+    thread_cache::with(|cache| find(&cache.address.borrow())).flatten()
 }
 
 /// Sets `network.peer.address` and `network.peer.port`.

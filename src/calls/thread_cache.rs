@@ -3,6 +3,7 @@
 //! | value | saves |
 //! |---|---|
 //! | address and user agent of the last peer | two texts for each request of a connection that is kept alive |
+//! | address of the server that the last request was for | parsing it, and its text |
 //! | buffer for headers | an allocation for each header that is injected |
 //! | slots of routes | an allocation for each request |
 //!
@@ -13,7 +14,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::BytesMut;
+use http::uri::Authority;
 
+use super::address::Address;
 #[cfg(feature = "http")]
 use super::http::RouteSlot;
 
@@ -22,6 +25,8 @@ use super::http::RouteSlot;
 pub(super) struct ThreadCache {
     /// The last address of a peer, and its text.
     pub(super) peer: RefCell<Option<(IpAddr, Arc<str>)>>,
+    /// The last authority of a server, and its address.
+    pub(super) address: RefCell<Option<(Authority, Address)>>,
     /// The last user agent.
     #[cfg(feature = "http")]
     pub(super) agent: RefCell<Option<Arc<str>>>,

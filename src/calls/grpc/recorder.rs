@@ -13,7 +13,7 @@ use super::instruments::Instruments;
 use super::metadata;
 use super::method::{Methods, method_name};
 use super::options::{Options, Side};
-use crate::calls::address::{Address, AddressCache};
+use crate::calls::address::{Address, address_of};
 use crate::calls::headers::HeaderCapture;
 use crate::calls::lazy::LazyRecorder;
 use crate::calls::span::{CallTracer, meter};
@@ -66,8 +66,6 @@ pub(in crate::calls) struct CallRecorder {
     pub(super) response_headers: HeaderCapture,
     /// Metadata behind its last message.
     pub(super) response_trailers: HeaderCapture,
-    /// The last address of a server, parsed.
-    addresses: AddressCache,
 }
 
 impl CallRecorder {
@@ -95,7 +93,6 @@ impl CallRecorder {
             request_headers: HeaderCapture::new(semconv::RPC_REQUEST_HEADER, names.request),
             response_headers: HeaderCapture::new(semconv::RPC_RESPONSE_HEADER, names.response),
             response_trailers: HeaderCapture::new(semconv::RPC_RESPONSE_TRAILER, names.trailers),
-            addresses: AddressCache::default(),
             options,
         }
     }
@@ -114,7 +111,7 @@ impl CallRecorder {
             // Clients of Unix sockets send a placeholder as the authority.
             return None;
         }
-        self.addresses.address_of(request)
+        address_of(request)
     }
 
     /// Returns the peer's address from the extensions of a request or a response.

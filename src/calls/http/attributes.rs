@@ -28,7 +28,7 @@ use super::options::{Options, RequestHead};
 use super::recorder::CallRecorder;
 use super::route::KnownRoute;
 use super::url;
-use crate::calls::address::{Address, ip_text};
+use crate::calls::address::{Address, address_of, address_of_authority, ip_text};
 use crate::calls::thread_cache;
 use crate::semconv;
 use crate::subscriber::CallAttributes;
@@ -54,8 +54,8 @@ pub(super) fn incoming_attributes<B>(
         attributes.push_shared(semconv::HTTP_ROUTE, &route.pattern);
     }
     let proxies = &recorder.options.trusted_proxies;
-    let address = proxies.host(headers).map(|host| recorder.addresses.get(&host));
-    if let Some(address) = address.or_else(|| recorder.addresses.address_of(request)) {
+    let address = proxies.host(headers).map(|host| address_of_authority(&host));
+    if let Some(address) = address.or_else(|| address_of(request)) {
         address.set_attributes(attributes);
     }
     let client = proxies.client_address(headers).or_else(|| peer.map(|peer| peer.ip()));

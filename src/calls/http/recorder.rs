@@ -23,7 +23,7 @@ use super::options::{Options, RequestHead};
 use super::route::{KnownRoute, Routes, matched_path};
 use super::series::SeriesTable;
 use crate::calls::Side;
-use crate::calls::address::{Address, AddressCache};
+use crate::calls::address::Address;
 use crate::calls::headers::{CapturedNames, HeaderCapture};
 use crate::calls::intern::Interned;
 use crate::calls::lazy::LazyRecorder;
@@ -79,8 +79,6 @@ pub(in crate::calls) struct CallRecorder {
     pub(super) request_headers: HeaderCapture,
     /// Headers of responses that become attributes.
     pub(super) response_headers: HeaderCapture,
-    /// The last address of a server, parsed.
-    pub(super) addresses: AddressCache,
     /// Bound instruments by what a request is measured under.
     pub(super) series: SeriesTable,
     /// The addresses that a client sends requests to, by authority: for `http`, then for `https`.
@@ -104,7 +102,6 @@ impl CallRecorder {
             routes: Routes::default(),
             request_headers: HeaderCapture::new(semconv::HTTP_REQUEST_HEADER, names.request),
             response_headers: HeaderCapture::new(semconv::HTTP_RESPONSE_HEADER, names.response),
-            addresses: AddressCache::default(),
             series: SeriesTable::default(),
             targets: Default::default(),
             options,
