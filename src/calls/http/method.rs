@@ -13,7 +13,7 @@ use crate::semconv;
 use crate::subscriber::CallAttributes;
 
 /// The methods that are reported by their name.
-pub(super) struct KnownMethods(Vec<Arc<str>>);
+pub(super) struct KnownMethods(Vec<(Arc<str>, ReportedMethod)>);
 
 /// The method of a request as it is reported.
 #[derive(Clone)]
@@ -29,21 +29,24 @@ pub(super) enum ReportedMethod {
 impl KnownMethods {
     /// Creates the list: the given one, or that of the conventions.
     pub(super) fn new(listed: Option<&[String]>) -> Self {
+        let known = |name: &str| {
+            let name = Arc::from(name);
+            let reported = match STANDARD.iter().position(|standard| **standard == *name) {
+                Some(place) => ReportedMethod::Standard(place),
+                None => ReportedMethod::Listed(Arc::clone(&name)),
+            };
+            (name, reported)
+        };
         Self(match listed {
-            Some(listed) => listed.iter().map(|name| name.as_str().into()).collect(),
-            None => STANDARD.iter().map(|name| (*name).into()).collect(),
+            Some(listed) => listed.iter().map(|name| known(name)).collect(),
+            None => STANDARD.iter().map(|name| known(name)).collect(),
         })
     }
 
     /// Returns how a method is reported. The lists are short: comparing takes less than hashing.
     pub(super) fn get(&self, method: &Method) -> ReportedMethod {
-        let Some(known) = self.0.iter().find(|known| ***known == *method.as_str()) else {
-            return ReportedMethod::Other;
-        };
-        match STANDARD.iter().position(|standard| *standard == method.as_str()) {
-            Some(place) => ReportedMethod::Standard(place),
-            None => ReportedMethod::Listed(Arc::clone(known)),
-        }
+        let known = self.0.iter().find(|(known, _)| **known == *method.as_str());
+        known.map_or(ReportedMethod::Other, |(_, reported)| reported.clone())
     }
 }
 

@@ -1,7 +1,7 @@
 //! The series of a layer's metrics, bound once, so a measurement hashes no attributes and allocates nothing.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::{BuildHasher as _, BuildHasherDefault, Hasher};
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
@@ -69,25 +69,39 @@ impl Series {
 
 /// The series of one layer.
 #[derive(Default)]
-pub(super) struct SeriesTable(ArcSwap<Table>);
+pub(super) struct SeriesTable {
+    /// A series for each of a few places, by the hash of its key. Most programs have no more series than that, and they
+    /// are found without an atomic write.
+    first: [OnceLock<(SeriesKey, Arc<Series>)>; PLACES],
+    /// All of them. Read without a lock; a new series copies the table, which happens a bounded number of times.
+    all: ArcSwap<Table>,
+}
 
-/// Read without a lock; a new series copies the table, which happens a bounded number of times.
-type Table = HashMap<SeriesKey, Arc<Series>, BuildHasherDefault<AddressHasher>>;
+type HashState = BuildHasherDefault<AddressHasher>;
+type Table = HashMap<SeriesKey, Arc<Series>, HashState>;
 
 impl SeriesTable {
     /// Returns a series, which is created from `attributes` at its first measurement. Beyond a limit it is not stored.
     pub(super) fn get(&self, key: SeriesKey, attributes: impl FnOnce() -> Vec<KeyValue>) -> Arc<Series> {
-        let table = self.0.load();
+        let place = &self.first[HashState::default().hash_one(key) as usize % PLACES];
+        if let Some((known, series)) = place.get()
+            && *known == key
+        {
+            return Arc::clone(series);
+        }
+        let table = self.all.load();
         if let Some(series) = table.get(&key) {
             return Arc::clone(series);
         }
         let series = Arc::new(Series::new(attributes()));
         if table.len() < MAX_SERIES {
-            self.0.rcu(|table| {
+            self.all.rcu(|table| {
                 let mut table = Table::clone(table);
                 table.entry(key).or_insert_with(|| Arc::clone(&series));
                 table
             });
+            // Another call may have been first, or another series.
+            let _ = place.set((key, Arc::clone(&series)));
         }
         series
     }
@@ -96,6 +110,8 @@ impl SeriesTable {
 /// The number of series that the SDK keeps for one instrument. Beyond it a series is created for each request, and
 /// the SDK counts it under `otel.metric.overflow`.
 const MAX_SERIES: usize = 2000;
+/// A power of two.
+const PLACES: usize = 32;
 
 /// Mixes addresses and small numbers.
 #[derive(Debug, Default)]
