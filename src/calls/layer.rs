@@ -17,7 +17,7 @@ macro_rules! layer_service {
             type Service = $service<S>;
 
             fn layer(&self, inner: S) -> Self::Service {
-                $service { inner, layer: self.clone(), ready: ReadyTimer::default() }
+                $service { inner, layer: Arc::new(self.clone()), ready: ReadyTimer::default() }
             }
         }
 
@@ -25,7 +25,8 @@ macro_rules! layer_service {
         #[derive(Clone, Debug)]
         pub struct $service<S> {
             inner: S,
-            layer: $layer,
+            // A router clones its services for each request.
+            layer: Arc<$layer>,
             ready: ReadyTimer,
         }
 
