@@ -491,3 +491,66 @@ fn updates_of_one_attribute_leave_room_for_others() {
         assert_eq!((found, span.span.dropped_attributes_count), (["70000".into(), "done".into()], 0));
     }
 }
+
+/// A change of a span, by a letter: `o` and `s` set the attribute through our extension and that of
+/// `tracing-opentelemetry`, `r` records the field.
+fn change(span: &Span, how: char, value: i64) {
+    match how {
+        'o' => telemetry_bootstrap::SpanExt::set_attribute(span, "key", value),
+        's' => OpenTelemetrySpanExt::set_attribute(span, "key", value),
+        _ => drop(span.record("key", value)),
+    }
+}
+
+#[test]
+fn the_last_change_of_an_attribute_wins_whichever_way_it_is_made() {
+    // Fields that are recorded between two changes by the stock extension are not seen by it.
+    let orders =
+        ["or", "ro", "sr", "rs", "os", "so", "oro", "osr", "sor", "sro", "rso", "ros", "oso", "sos", "srr"];
+    for way in WAYS {
+        for is_started in [false, true] {
+            let spans = run_with(way, || {
+                for order in orders {
+                    let span = tracing::info_span!("changed", key = tracing::field::Empty);
+                    if is_started {
+                        span.in_scope(|| ());
+                    }
+                    (1..).zip(order.chars()).for_each(|(value, how)| change(&span, how, value));
+                    drop(span);
+                }
+            });
+            let values: Vec<_> = spans.iter().map(|span| span.attribute_text("key").unwrap()).collect();
+            let expected: Vec<_> = orders.iter().map(|order| order.len().to_string()).collect();
+            assert_eq!(values, expected, "started: {is_started}");
+        }
+    }
+}
+
+#[test]
+fn events_and_links_of_both_extensions_keep_their_order() {
+    for way in WAYS {
+        let spans = run_with(way, || {
+            let span = tracing::info_span!("mixed");
+            OpenTelemetrySpanExt::add_event(&span, "1", Vec::new());
+            telemetry_bootstrap::SpanExt::add_event(&span, "2", Vec::new());
+            OpenTelemetrySpanExt::add_event(&span, "3", Vec::new());
+            let link = |id| {
+                SpanContext::new(
+                    TraceId::from(7),
+                    SpanId::from(id),
+                    TraceFlags::SAMPLED,
+                    true,
+                    TraceState::default(),
+                )
+            };
+            OpenTelemetrySpanExt::add_link(&span, link(1));
+            telemetry_bootstrap::SpanExt::add_link(&span, link(2));
+            OpenTelemetrySpanExt::add_link(&span, link(3));
+        });
+        let mixed = named(&spans, "mixed");
+        let events: Vec<_> = mixed.span.events.iter().map(|event| event.name.as_str()).collect();
+        assert_eq!(events, ["1", "2", "3"]);
+        let links: Vec<_> = mixed.span.links.iter().map(|link| link.span_id[7]).collect();
+        assert_eq!(links, [1, 2, 3]);
+    }
+}

@@ -136,13 +136,9 @@ pub trait SpanExt: private::Sealed {
 impl SpanExt for tracing::Span {
     fn set_parent(&self, parent: OtelContext) -> Result<(), SetParentError> {
         self.with_subscriber(|(id, dispatch)| {
-            let Some(access) = dispatch.downcast_ref::<SpanAccess>() else {
+            let Some(access) = access(id, dispatch) else {
                 return OpenTelemetrySpanExt::set_parent(self, parent);
             };
-            if access.with_span(id, |_, state| state.lock_start().has_twin()) == Some(true) {
-                // Values set on the twin count in the end.
-                return OpenTelemetrySpanExt::set_parent(self, parent);
-            }
             let set = |bridge: &Arc<SpanBridge>, state: &Arc<SpanState>| bridge.set_parent(state, parent);
             access.with_span(id, set).unwrap_or(Ok(()))
         })
@@ -150,7 +146,7 @@ impl SpanExt for tracing::Span {
     }
 
     fn add_link_with_attributes(&self, span: SpanContext, attributes: Vec<KeyValue>) {
-        if has_other_bridge(self) {
+        if is_changed_elsewhere(self) {
             return OpenTelemetrySpanExt::add_link_with_attributes(self, span, attributes);
         }
         with_span(self, |bridge, state| bridge.add_link(state, Link::new(span, attributes, 0)));
@@ -165,7 +161,10 @@ impl SpanExt for tracing::Span {
 
     fn set_attribute(&self, key: impl Into<Key>, value: impl Into<Value>) {
         let attribute = KeyValue::new(key, value);
-        if has_other_bridge(self) {
+        if is_changed_elsewhere(self) {
+            with_span(self, |_, state| {
+                state.lock_start().pending().map(|pending| pending.replace_recorded(&attribute.key))
+            });
             return OpenTelemetrySpanExt::set_attribute(self, attribute.key, attribute.value);
         }
         with_span(self, |bridge, state| {
@@ -179,7 +178,7 @@ impl SpanExt for tracing::Span {
     }
 
     fn set_status(&self, status: Status) {
-        if has_other_bridge(self) {
+        if is_changed_elsewhere(self) {
             return OpenTelemetrySpanExt::set_status(self, status);
         }
         with_span(self, |bridge, state| {
@@ -198,7 +197,7 @@ impl SpanExt for tracing::Span {
         timestamp: SystemTime,
         attributes: Vec<KeyValue>,
     ) {
-        if has_other_bridge(self) {
+        if is_changed_elsewhere(self) {
             return OpenTelemetrySpanExt::add_event_with_timestamp(self, name, timestamp, attributes);
         }
         let event = Event::new(name, timestamp, attributes, 0);
@@ -211,6 +210,20 @@ impl SpanExt for tracing::Span {
             );
         });
     }
+}
+
+/// Returns the access to our bridge, unless the span is changed through the extensions of `tracing-opentelemetry`: its
+/// subscriber may have that crate's bridge; or these have changed the span before its start, and keep everything that
+/// is set on it in its order.
+fn access<'a>(id: &tracing_core::span::Id, dispatch: &'a tracing_core::Dispatch) -> Option<&'a SpanAccess> {
+    let access = dispatch.downcast_ref::<SpanAccess>()?;
+    let has_twin = access.with_span(id, |_, state| state.lock_start().has_twin());
+    (has_twin != Some(true)).then_some(access)
+}
+
+/// Returns `true` if there is no such access.
+fn is_changed_elsewhere(span: &tracing::Span) -> bool {
+    span.with_subscriber(|(id, dispatch)| access(id, dispatch).is_none()).unwrap_or(false)
 }
 
 /// Returns `true` if the span's subscriber has no bridge of ours: it may have that of `tracing-opentelemetry`.

@@ -268,7 +268,7 @@ impl SpanBridge {
     pub(super) fn on_record(&self, state: &Arc<SpanState>, fields: &KeptFields) {
         let mut start = state.lock_start();
         if let Some(pending) = start.pending() {
-            pending.read(fields);
+            pending.record(fields);
             return state.kept.record(fields);
         }
         drop(start);

@@ -239,9 +239,9 @@ fn keep(parent: &SpanContext) -> SamplingResult {
 /// Adds what was set before the span started, and what the sampler has set.
 #[inline(never)]
 fn add(span: &mut BridgeSpan, additions: Option<Box<Additions>>, sampled: Vec<KeyValue>) {
-    let Additions { attributes, links, events, .. } =
+    let Additions { attributes, recorded, links, events, .. } =
         additions.map(|additions| *additions).unwrap_or_default();
-    attributes.into_iter().chain(sampled).for_each(|attribute| span.set_attribute(attribute));
+    attributes.into_iter().chain(recorded).chain(sampled).for_each(|attribute| span.set_attribute(attribute));
     links.into_iter().for_each(|link| span.add_link(link.span_context, link.attributes));
     for event in events {
         span.add_event_with_timestamp(event.name, event.timestamp, event.attributes);
@@ -294,6 +294,7 @@ fn start_sdk(tracer: &SdkTracer, pending: &mut PendingSpan, state: &SpanState, f
 fn key_values(additions: Option<&Additions>, state: &SpanState) -> Vec<KeyValue> {
     let fields = state.kept.fields();
     let recorded = attributes(&fields).map(|(key, value)| key_value(key, value));
-    let added = additions.map_or(&[][..], |additions| &additions.attributes);
-    recorded.chain(added.iter().cloned()).collect()
+    let added =
+        additions.into_iter().flat_map(|additions| additions.attributes.iter().chain(&additions.recorded));
+    recorded.chain(added.cloned()).collect()
 }

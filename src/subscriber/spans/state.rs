@@ -21,10 +21,10 @@ use std::sync::{Arc, MutexGuard, OnceLock};
 use std::thread::ThreadId;
 
 use opentelemetry::trace::{Event, Link, TraceContextExt as _};
-use opentelemetry::{Context as OtelContext, KeyValue};
+use opentelemetry::{Context as OtelContext, Key, KeyValue};
 use tracing_core::{Metadata, span};
 
-use super::fields::SpanMeaning;
+use super::fields::{SpanMeaning, attributes, key_value};
 use super::handler::is_handler_span;
 use crate::export::own_threads::ForkMutex;
 use crate::lines::kept_fields::KeptFields;
@@ -157,6 +157,8 @@ pub(super) struct Additions {
     pub(super) meaning: SpanMeaning,
     // Set through an extension trait:
     pub(super) attributes: Vec<KeyValue>,
+    /// Values of fields that were recorded after a twin was created. They replace what was set on the twin before.
+    pub(super) recorded: Vec<KeyValue>,
     pub(super) links: Vec<Link>,
     pub(super) events: Vec<Event>,
 }
@@ -167,10 +169,30 @@ impl PendingSpan {
         Self { parent, ..Self::default() }
     }
 
-    /// Takes over what fields say beside being attributes.
+    /// Copies the properties that fields set besides attributes.
     pub(super) fn read(&mut self, fields: &KeptFields) {
         if fields.has_special() {
             self.additions().meaning.read(fields);
+        }
+    }
+
+    /// Applies fields that are recorded before the start: they replace attributes that were set before.
+    pub(super) fn record(&mut self, fields: &KeptFields) {
+        self.read(fields);
+        if self.has_twin {
+            let recorded = attributes(fields).map(|(key, value)| key_value(key, value));
+            self.additions.get_or_insert_default().recorded.extend(recorded);
+        } else if let Some(additions) = self.additions.as_deref_mut().filter(|it| !it.attributes.is_empty()) {
+            for (key, _) in attributes(fields) {
+                additions.attributes.retain(|attribute| attribute.key.as_str() != key);
+            }
+        }
+    }
+
+    /// Removes a recorded value, for one that is set on the twin after it.
+    pub(super) fn replace_recorded(&mut self, key: &Key) {
+        if let Some(additions) = self.additions.as_deref_mut() {
+            additions.recorded.retain(|recorded| recorded.key != *key);
         }
     }
 
