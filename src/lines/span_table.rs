@@ -36,7 +36,7 @@ impl<T> SpanTable<T> {
     }
 
     /// Stores the value of a new span.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn insert(&self, id: &span::Id, state: Arc<T>) {
         let replaced = self.shard(id).insert(id.into_u64(), state);
         // Dropped without the lock.
@@ -50,7 +50,7 @@ impl<T> SpanTable<T> {
     }
 
     /// Removes the value of a span that was closed.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn remove(&self, id: &span::Id) -> Option<Arc<T>> {
         self.shard(id).remove(id.into_u64())
     }

@@ -28,7 +28,7 @@ pub(in crate::subscriber) struct Entered {
 struct Attached(Option<ContextGuard>);
 
 /// Notes that a span is entered. `context` is the current one until it is exited.
-#[inline]
+#[inline(always)]
 pub(super) fn enter(subscriber: usize, state: Arc<SpanState>, context: Option<OtelContext>) {
     let entered = Entered { subscriber, state, context: Attached::new(context) };
     with_thread(move |thread| thread.entered.borrow_mut().push(entered));
@@ -84,7 +84,7 @@ pub(super) fn is_innermost(subscriber: usize, state: &Arc<SpanState>) -> bool {
 }
 
 impl Attached {
-    #[inline]
+    #[inline(always)]
     fn new(context: Option<OtelContext>) -> Self {
         match context {
             Some(context) if context_lives() => Self(Some(context.attach())),

@@ -296,7 +296,7 @@ impl SpanBridge {
     ///
     /// If the filter excluded the span, the context of its nearest included ancestor becomes current, unless it
     /// already is.
-    #[inline]
+    #[inline(always)]
     pub(super) fn on_enter(&self, state: Arc<SpanState>) {
         let is_attached = !state.is_included
             && state.nearest_included().is_none_or(|around| self.spans.is_innermost(around));
@@ -315,7 +315,7 @@ impl SpanBridge {
     }
 
     /// Marks the span if a panic was noted in it.
-    #[inline]
+    #[inline(always)]
     pub(super) fn on_exit(&self, state: &Arc<SpanState>) {
         if errors::has_noted_panic()
             && !state.is_inherited()
@@ -334,17 +334,19 @@ impl SpanBridge {
     }
 
     /// Ends a span.
-    #[inline]
+    #[inline(always)]
     pub(super) fn on_close(&self, state: &Arc<SpanState>) {
         if state.is_included && state.is_inherited() {
             // The parent ends it. To drop it here would end it, too.
             std::mem::forget(Arc::clone(state));
         } else if state.is_included && state.follows_parent() {
             self.source.count_follower();
-        } else if state.is_included
-            && let Ok(Started { context, own: Some(start), .. }) = self.start(state)
-        {
-            context.span().end_with_timestamp(start.end());
+        } else if state.is_included {
+            let own = state.lock_start().started().map(Started::own_span);
+            let own = own.unwrap_or_else(|| self.start(state).ok()?.own_span());
+            if let Some((context, start)) = own {
+                context.span().end_with_timestamp(start.end());
+            }
         }
     }
 

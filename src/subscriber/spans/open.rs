@@ -71,7 +71,7 @@ impl OpenSpans {
     }
 
     /// Notes that a span is entered. `context` is the current one until it is exited.
-    #[inline]
+    #[inline(always)]
     pub(in crate::subscriber) fn enter(&self, state: Arc<SpanState>, context: Option<OtelContext>) {
         current::enter(self.number(), state, context);
     }

@@ -88,6 +88,7 @@ impl SpanSource {
     }
 
     /// Returns `true` if starting a span may run code of the user.
+    #[inline]
     pub(super) fn runs_user_code(&self) -> bool {
         match &self.backend {
             Backend::Direct(_) => self.sampler.may_run_user_code(),
@@ -96,6 +97,7 @@ impl SpanSource {
     }
 
     /// Returns `true` if a child of this span is known not to be sampled, and stands for it.
+    #[inline]
     pub(super) fn drops_child_of(&self, parent: &SpanContext) -> bool {
         is_local_unsampled(parent) && self.sampler.shortcut().drops_child_of(parent)
     }
@@ -143,6 +145,7 @@ impl SpanSource {
 }
 
 /// Returns `true` for a span of this process that has ids and records nothing.
+#[inline]
 fn is_local_unsampled(span: &SpanContext) -> bool {
     span.is_valid() && !span.is_sampled() && !span.is_remote()
 }

@@ -110,7 +110,7 @@ impl Start {
 
     /// Makes the span a settled one. Returns the parent, which can run code of the user when it is dropped: no lock may
     /// be held then.
-    #[inline]
+    #[inline(always)]
     #[must_use = "it is dropped without the lock of the start"]
     pub(super) fn settle(&mut self, started: Started) -> OtelContext {
         self.started = Some(started);
@@ -228,6 +228,12 @@ pub(super) struct Started {
 }
 
 impl Started {
+    /// Returns the context and the start of the OpenTelemetry span that closing the `tracing` span ends.
+    #[inline]
+    pub(super) fn own_span(&self) -> Option<(OtelContext, StartTime)> {
+        self.own.map(|start| (self.context.clone(), start))
+    }
+
     /// A span without its own OpenTelemetry span, which represents the one around it.
     pub(super) fn transparent(context: OtelContext) -> Self {
         Self { context, own: None, is_recording: false }
