@@ -10,15 +10,16 @@
 //! Nothing is counted unless the metrics of the SDK are chosen. Then a start and an end cost an addition each, to
 //! counters that few threads share.
 
-use std::cell::Cell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use opentelemetry::Context;
 use opentelemetry::trace::SpanContext;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{SamplingDecision, Span, SpanData, SpanProcessor};
+
+use crate::export::own_threads::thread_number;
 
 /// The counters.
 #[derive(Debug, Default)]
@@ -101,14 +102,9 @@ impl SpanCounts {
         started.saturating_sub(ended)
     }
 
-    /// Returns the counters of this thread. While thread-local values are destroyed, the first ones.
+    /// Returns the counters of this thread.
     fn shard(&self) -> &Shard {
-        let number = SHARD.try_with(|shard| {
-            let known = shard.get().unwrap_or_else(|| NEXT_SHARD.fetch_add(1, Ordering::Relaxed) % SHARDS);
-            shard.set(Some(known));
-            known
-        });
-        &self.0[number.unwrap_or_default()]
+        &self.0[usize::from(thread_number()) % SHARDS]
     }
 }
 
@@ -132,12 +128,5 @@ impl SpanProcessor for CountedEnds {
     }
 }
 
-thread_local! {
-    /// The number of the counters of this thread.
-    static SHARD: Cell<Option<usize>> = const { Cell::new(None) };
-}
-
-/// Gives each thread the next counters in turn.
-static NEXT_SHARD: AtomicUsize = AtomicUsize::new(0);
 /// The number of counters. Threads beyond it share.
 const SHARDS: usize = 16;

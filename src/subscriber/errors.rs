@@ -51,7 +51,6 @@ use self::recorded::ErrorFingerprint;
 pub(crate) use self::recorded::RecordedErrors;
 use super::reentrancy::ReentrancyGuard;
 use super::spans::{SpanBridge, SpanState, as_inferred};
-use super::thread_state::{FLAGS, with_flag};
 use crate::exception::{ERROR_FIELD, ErrorText, EventException, describe};
 use crate::export::own_threads::ThreadFlag;
 use crate::lines::event_field::{EventField, FieldOutput, FieldValue, MESSAGE};
@@ -106,7 +105,7 @@ impl Mark {
         if state.as_ref().is_some_and(|state| state.belongs_to_parent_process()) {
             // Its lock may never be released in this process.
             if explicit {
-                FLAGS.with(|flags| flags.explicit.set(Explicit::Marked));
+                ThreadFlag::UnmarkedError.replace(false);
             }
             return None;
         }
@@ -139,27 +138,24 @@ impl Mark {
             None => mark_current(&failure, time, exceptions, known),
         }
         if explicit {
-            FLAGS.with(|flags| flags.explicit.set(Explicit::Marked));
+            ThreadFlag::UnmarkedError.replace(false);
         }
     }
 }
 
 /// Returns `true` while the event of an explicitly recorded error is being emitted and its span is not marked.
 pub(super) fn is_explicit() -> bool {
-    FLAGS.with(|flags| flags.explicit.get()) == Explicit::Emitting
+    ThreadFlag::UnmarkedError.is_set()
 }
 
 /// Runs `emit`, which emits the event of an explicitly recorded error; where no layer of ours has marked the current
 /// span on the way, marks it here.
 pub(crate) fn explicitly(error: &(dyn Error + 'static), emit: impl FnOnce()) {
-    let is_unmarked = with_flag(
-        |flags| &flags.explicit,
-        Explicit::Emitting,
-        || {
-            emit();
-            is_explicit()
-        },
-    );
+    let is_unmarked = {
+        let _emitting = ThreadFlag::UnmarkedError.set();
+        emit();
+        is_explicit()
+    };
     // Inside telemetry's own code the current span may be locked by this thread.
     if is_unmarked && !ReentrancyGuard::is_held() {
         let failure =
@@ -375,17 +371,6 @@ impl FieldOutput for EventError {
             self.field = field.name;
         }
     }
-}
-
-/// The progress of an explicitly recorded error on this thread.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Explicit {
-    /// There is none.
-    Idle,
-    /// Its event is being emitted, its span is not marked.
-    Emitting,
-    /// Its span is marked.
-    Marked,
 }
 
 #[cfg(test)]

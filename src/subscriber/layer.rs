@@ -162,8 +162,8 @@ where
         if on_io_thread() {
             return;
         }
-        let nested = ReentrancyGuard::is_held();
-        let _inside = ReentrancyGuard::enter();
+        let inside = ReentrancyGuard::enter();
+        let nested = inside.is_nested();
         // Records of the `log` crate share one callsite for each level; the filters mean their real target.
         let normalized = event.normalized_metadata();
         let metadata = normalized.as_ref().unwrap_or_else(|| event.metadata());

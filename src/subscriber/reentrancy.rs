@@ -1,31 +1,30 @@
 //! Tracks whether this thread is inside telemetry's own code.
 
-use super::thread_state::FLAGS;
+use crate::export::own_threads::{FlagGuard, ThreadFlag};
 
 /// Held while this thread is where locks of spans may be held, or values of the user are being formatted.
 ///
 /// What is logged meanwhile (by a sampler, a processor, a `Debug` implementation, a panic) still becomes a line, but
 /// must not access a span: this thread may hold its lock.
-#[derive(Debug)]
-pub(crate) struct ReentrancyGuard(());
+pub(crate) struct ReentrancyGuard(FlagGuard);
 
 impl ReentrancyGuard {
-    /// Begins a section of this crate's own code. Guards nest; each must be dropped on the thread that created it.
+    /// Begins a section of this crate's own code. Guards nest; each must be dropped on the thread that created it, before
+    /// those that were created earlier.
     #[inline]
     pub(crate) fn enter() -> Self {
-        FLAGS.with(|flags| flags.depth.update(|depth| depth + 1));
-        Self(())
+        Self(ThreadFlag::SpanCode.set())
     }
 
     /// Returns whether any is held on this thread.
-    pub(crate) fn is_held() -> bool {
-        FLAGS.with(|flags| flags.depth.get() > 0)
-    }
-}
-
-impl Drop for ReentrancyGuard {
     #[inline]
-    fn drop(&mut self) {
-        FLAGS.with(|flags| flags.depth.update(|depth| depth - 1));
+    pub(crate) fn is_held() -> bool {
+        ThreadFlag::SpanCode.is_set()
+    }
+
+    /// Returns whether another one was held when this one was created.
+    #[inline]
+    pub(super) fn is_nested(&self) -> bool {
+        self.0.was_set()
     }
 }

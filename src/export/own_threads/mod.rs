@@ -24,7 +24,7 @@ mod thread_flag;
 
 pub(crate) use self::fork::Fork;
 pub(crate) use self::fork_mutex::ForkMutex;
-pub(crate) use self::thread_flag::ThreadFlag;
+pub(crate) use self::thread_flag::{FlagGuard, ThreadFlag, thread_number};
 
 /// Returns `true` on the I/O thread, on a helper of its runtime, and on the thread of a line writer. Spans and events
 /// made here would be exported or written by the very work that makes them; `opentelemetry`'s own suppression is lost

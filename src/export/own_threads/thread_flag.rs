@@ -1,6 +1,7 @@
 //! Flags that describe the current thread.
 
 use std::cell::Cell;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 /// A property of the current thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,51 +31,87 @@ pub(crate) enum ThreadFlag {
     SpanProcessor = 1 << 9,
     /// Metric readers of the program are flushed or shut down on it; those of the export have been already.
     CustomReaders = 1 << 10,
+    /// It runs code of the layer for `tracing` that may hold locks of spans, or formats values of the user.
+    SpanCode = 1 << 11,
+    /// What is set on a span is inferred by this crate.
+    InferredStatus = 1 << 12,
+    /// It emits the event of an explicitly recorded error whose span is not marked yet.
+    UnmarkedError = 1 << 13,
+    /// Ids of spans are those of the registry of twins.
+    TwinIds = 1 << 14,
 }
 
 /// Sets a flag back to what it was, after a panic as well.
 #[must_use]
 pub(crate) struct FlagGuard {
     flag: ThreadFlag,
-    before: bool,
+    /// The flag, or nothing.
+    before: u16,
 }
 
 impl ThreadFlag {
     /// Returns `true` if the thread has this flag.
     #[inline]
     pub(crate) fn is_set(self) -> bool {
-        FLAGS.get() & self as u16 != 0
+        THREAD.with(|thread| thread.flags.get() & self as u16 != 0)
     }
 
-    /// Sets the flag until the guard is dropped.
+    /// Sets the flag until the guard is dropped. Guards of a flag nest.
+    #[inline]
     pub(crate) fn set(self) -> FlagGuard {
-        FlagGuard { flag: self, before: self.replace(true) }
+        THREAD.with(|Thread { flags, .. }| {
+            let before = flags.get();
+            flags.set(before | self as u16);
+            FlagGuard { flag: self, before: before & self as u16 }
+        })
     }
 
     /// Sets or removes the flag, and returns whether it was set.
+    #[inline]
     pub(crate) fn replace(self, is_set: bool) -> bool {
-        let before = FLAGS.get();
-        FLAGS.set(if is_set { before | self as u16 } else { before & !(self as u16) });
-        before & self as u16 != 0
+        THREAD.with(|Thread { flags, .. }| {
+            let before = flags.get();
+            flags.set(if is_set { before | self as u16 } else { before & !(self as u16) });
+            before & self as u16 != 0
+        })
     }
 }
 
-#[cfg(any(feature = "grpc", feature = "http"))]
 impl FlagGuard {
     /// Returns `true` if the flag was set before.
+    #[inline]
     pub(crate) fn was_set(&self) -> bool {
-        self.before
+        self.before != 0
     }
 }
 
 impl Drop for FlagGuard {
+    #[inline]
     fn drop(&mut self) {
-        self.flag.replace(self.before);
+        THREAD.with(|Thread { flags, .. }| flags.set(flags.get() & !(self.flag as u16) | self.before));
     }
 }
 
+/// Returns the number of this thread. Threads get numbers in turn, from a few that they share.
+#[inline]
+pub(crate) fn thread_number() -> u8 {
+    /// The number of the next thread.
+    static NEXT: AtomicU8 = AtomicU8::new(0);
+    THREAD.with(|Thread { number, .. }| {
+        let known = number.get().unwrap_or_else(|| NEXT.fetch_add(1, Ordering::Relaxed));
+        number.set(Some(known));
+        known
+    })
+}
+
+/// What is kept for a thread. It has no destructor, so that it can be used until the very end of the thread.
+struct Thread {
+    flags: Cell<u16>,
+    number: Cell<Option<u8>>,
+}
+
 thread_local! {
-    static FLAGS: Cell<u16> = const { Cell::new(0) };
+    static THREAD: Thread = const { Thread { flags: Cell::new(0), number: Cell::new(None) } };
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use std::borrow::Cow;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::Status;
 
-use crate::subscriber::thread_state::{FLAGS, with_flag};
+use crate::export::own_threads::ThreadFlag;
 
 /// The status while the span is recorded.
 ///
@@ -99,9 +99,10 @@ fn outranks(new: &Status, old: &Status) -> bool {
 
 /// Runs `set`, in which statuses and `error.type` are inferred by this crate.
 pub(crate) fn as_inferred(set: impl FnOnce()) {
-    with_flag(|flags| &flags.is_inferred, true, set);
+    let _inferred = ThreadFlag::InferredStatus.set();
+    set();
 }
 
 fn is_inferred() -> bool {
-    FLAGS.with(|flags| flags.is_inferred.get())
+    ThreadFlag::InferredStatus.is_set()
 }

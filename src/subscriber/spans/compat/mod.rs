@@ -81,7 +81,7 @@ impl SpanBridge {
             return Some(twin.clone());
         }
         let stock = self.stock()?;
-        let twin = create_within(context, || registry::create_twin(&stock, id, state.metadata))?;
+        let twin = create_within(context, || registry::create_twin(&stock, id))?;
         if !is_pending && let Some(dispatch) = self.dispatch() {
             registry::start_twin(&dispatch, &twin);
         }
@@ -158,12 +158,12 @@ fn context_for_twin(state: &SpanState) -> Option<(OtelContext, bool)> {
 
 /// Creates a twin with `context` as the current one. `None` where the current context is another one and is borrowed,
 /// as in the closure of `Context::map_current`: to attach one there panics.
-fn create_within(context: OtelContext, create: impl FnOnce() -> span::Id) -> Option<span::Id> {
+fn create_within(context: OtelContext, create: impl FnOnce() -> Option<span::Id>) -> Option<span::Id> {
     if with_current(|current| is_same(current, &context)).unwrap_or(true) {
-        return Some(create());
+        return create();
     }
     let _attached = catch_panic(|| context.attach())?;
-    Some(create())
+    create()
 }
 
 /// Returns `true` if two contexts have the same span and the same baggage, not only equal ones.

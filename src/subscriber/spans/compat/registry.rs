@@ -11,7 +11,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use tracing_core::callsite::Callsite;
-use tracing_core::field::Field;
+use tracing_core::field::{Field, Value};
 use tracing_core::metadata::Kind;
 use tracing_core::span::{Attributes, Id, Record};
 use tracing_core::{Dispatch, Event, Interest, Level, Metadata, Subscriber};
@@ -21,11 +21,7 @@ use tracing_subscriber::registry::{LookupSpan, Registry};
 
 use super::super::SpanBridge;
 use super::Stock;
-use crate::export::own_threads::ForkMutex;
-use crate::subscriber::thread_state::{FLAGS, IdMeaning, with_flag};
-
-/// The fields of a twin: none. Those of its span are kept by our bridge.
-type NoFields<'a> = [(&'a Field, Option<&'a dyn tracing_core::field::Value>); 0];
+use crate::export::own_threads::{ForkMutex, ThreadFlag};
 
 type Twins = Layered<Identity, Registry>;
 
@@ -46,9 +42,9 @@ impl TwinRegistry {
     /// Creates a registry without twins.
     pub(super) fn new(bridge: Arc<SpanBridge>) -> Self {
         let twins = Registry::default().with(Identity::new());
-        let no_fields: NoFields<'_> = [];
-        let fields = NO_SPAN.fields().value_set(&no_fields);
-        let without_data = twins.new_span(&Attributes::new_root(&NO_SPAN, &fields));
+        let no_fields: [(&Field, Option<&dyn Value>); 0] = [];
+        let fields = TWIN.fields().value_set(&no_fields);
+        let without_data = twins.new_span(&Attributes::new_root(&TWIN, &fields));
         Self { twins, bridge, without_data, ended: ForkMutex::default() }
     }
 
@@ -75,22 +71,22 @@ impl fmt::Debug for TwinRegistry {
     }
 }
 
-/// Creates the twin of the span with this id, below the current context. It has no fields, and is not started.
-pub(super) fn create_twin(stock: &Stock, id: &Id, metadata: &'static Metadata<'static>) -> Id {
-    let no_fields: NoFields<'_> = [];
-    let meaning = IdMeaning::NewTwin(id.into_non_zero_u64());
-    with_flag(
-        |flags| &flags.ids,
-        meaning,
-        || stock.new_span(&Attributes::new(metadata, &metadata.fields().value_set(&no_fields))),
-    )
+/// Creates the twin of the span with this id, below the current context. It is not started, and has no field but that id:
+/// those of its span are kept by our bridge.
+pub(super) fn create_twin(stock: &Stock, id: &Id) -> Option<Id> {
+    let _twins = ThreadFlag::TwinIds.set();
+    let fields = TWIN.fields();
+    let (field, id) = (fields.field(SPAN_ID)?, id.into_u64().cast_signed());
+    let values = [(&field, Some(&id as &dyn Value))];
+    Some(stock.new_span(&Attributes::new(&TWIN, &fields.value_set(&values))))
 }
 
 /// Starts a twin whose span has started.
 ///
 /// A twin is never entered: the stock layer would attach its context, which panics where the current one is borrowed.
 pub(super) fn start_twin(dispatch: &Dispatch, twin: &Id) {
-    with_flag(|flags| &flags.ids, IdMeaning::Twins, || _ = get_otel_context(twin, dispatch));
+    let _twins = ThreadFlag::TwinIds.set();
+    _ = get_otel_context(twin, dispatch);
 }
 
 /// Removes a twin without the stock layer: it would end a span that our bridge ends.
@@ -111,14 +107,6 @@ pub(super) fn remove_ended(stock: &Stock) {
 pub(super) fn twins_of(stock: &Stock) -> Option<&TwinRegistry> {
     let stock: &dyn Subscriber = stock;
     stock.downcast_ref()
-}
-
-/// The id of the span whose twin is being created on this thread.
-pub(super) fn span_of_new_twin() -> Option<Id> {
-    match FLAGS.with(|flags| flags.ids.get()) {
-        IdMeaning::NewTwin(id) => Some(Id::from_non_zero_u64(id)),
-        IdMeaning::Spans | IdMeaning::Twins => None,
-    }
 }
 
 impl Subscriber for TwinRegistry {
@@ -145,7 +133,7 @@ impl<'a> LookupSpan<'a> for TwinRegistry {
     type Data = <Twins as LookupSpan<'a>>::Data;
 
     fn span_data(&'a self, id: &Id) -> Option<Self::Data> {
-        if !matches!(FLAGS.with(|flags| flags.ids.get()), IdMeaning::Spans) {
+        if ThreadFlag::TwinIds.is_set() {
             return self.twins.span_data(id);
         }
         let twin = self.bridge.twin(id);
@@ -153,24 +141,27 @@ impl<'a> LookupSpan<'a> for TwinRegistry {
     }
 }
 
-/// The callsite of the span that has no data; no macro made it.
-struct NoCallsite;
+/// The callsite of all twins; no macro made it.
+struct TwinCallsite;
 
-impl Callsite for NoCallsite {
+impl Callsite for TwinCallsite {
     fn set_interest(&self, _: Interest) {}
 
     fn metadata(&self) -> &Metadata<'_> {
-        &NO_SPAN
+        &TWIN
     }
 }
 
-static NO_CALLSITE: NoCallsite = NoCallsite;
+static TWIN_CALLSITE: TwinCallsite = TwinCallsite;
 
-static NO_SPAN: Metadata<'static> = tracing_core::metadata! {
-    name: "no span",
+static TWIN: Metadata<'static> = tracing_core::metadata! {
+    name: "twin",
     target: module_path!(),
     level: Level::TRACE,
-    fields: &[],
-    callsite: &NO_CALLSITE,
+    fields: &[SPAN_ID],
+    callsite: &TWIN_CALLSITE,
     kind: Kind::SPAN
 };
+
+/// The field of a twin, and so the first attribute of its builder: the id of its span.
+pub(super) const SPAN_ID: &str = "telemetry_bootstrap.span";

@@ -15,12 +15,12 @@ use tracing_subscriber::{Layer, Registry};
 
 use super::StockExtensions;
 use super::registry::twins_of;
+use crate::export::own_threads::ThreadFlag;
 use crate::provider::SharedSampler;
 use crate::settings::{AttributeLimits, SamplerSetting, SpanLimitSettings};
 use crate::subscriber::filter::{Filter, FilterHandle};
 use crate::subscriber::spans::{DirectSource, SpanAccess, SpanBridge, SpanSource};
 use crate::subscriber::tests::rig::{installed, layer};
-use crate::subscriber::thread_state::{IdMeaning, with_flag};
 
 fn bridge(provider: &SdkTracerProvider) -> Arc<SpanBridge> {
     let source =
@@ -66,7 +66,8 @@ fn twin_of(bridge: &SpanBridge, span: &tracing::Span) -> Option<span::Id> {
 fn is_open(bridge: &SpanBridge, twin: &span::Id) -> bool {
     let stock = bridge.stock().unwrap();
     let registry = twins_of(&stock).unwrap();
-    with_flag(|flags| &flags.ids, IdMeaning::Twins, || registry.span_data(twin).is_some())
+    let _twins = ThreadFlag::TwinIds.set();
+    registry.span_data(twin).is_some()
 }
 
 /// Two already show whether the second removes what is left of the first; an interpreter is slow.

@@ -1,8 +1,8 @@
 //! The tracer of the stock layer: it starts our spans.
 //!
 //! ```text
-//! OpenTelemetrySpanExt ─▶ stock layer ─ span_builder ─ parent, attributes, links ─▶ build_with_context ─▶ SpanBridge::start_with
-//!                                           └ id of our span, as its first attribute
+//! OpenTelemetrySpanExt ─▶ stock layer ─ parent, attributes, links ─▶ build_with_context ─▶ SpanBridge::start_with
+//!                                                └ first: the id of our span, which is the field of the twin
 //! ```
 //!
 //! A twin collects what an extension trait sets before the start, and starts our span with it. Afterwards it passes
@@ -18,7 +18,7 @@ use tracing_core::span::Id;
 
 use super::super::SpanBridge;
 use super::super::state::Started;
-use super::registry::span_of_new_twin;
+use super::registry::SPAN_ID;
 
 #[derive(Debug)]
 pub(in crate::subscriber::spans) struct TwinTracer(Arc<SpanBridge>);
@@ -31,17 +31,6 @@ impl TwinTracer {
 
 impl Tracer for TwinTracer {
     type Span = TwinSpan;
-
-    /// The builder holds the id of the span as its first attribute: there is no other way through the stock layer.
-    fn span_builder<T>(&self, name: T) -> SpanBuilder
-    where
-        T: Into<Cow<'static, str>>,
-    {
-        let mut builder = SpanBuilder::from_name(name);
-        let id = span_of_new_twin().map_or(0, |id| id.into_u64().cast_signed());
-        builder.attributes = Some(vec![KeyValue::new(SPAN_ID, id)]);
-        builder
-    }
 
     fn build_with_context(&self, mut builder: SpanBuilder, parent: &OtelContext) -> TwinSpan {
         let mut attributes = builder.attributes.take().unwrap_or_default();
@@ -134,6 +123,3 @@ impl Span for TwinSpan {
         self.context.span().end_with_timestamp(timestamp);
     }
 }
-
-/// The attribute that carries the id of our span. It is removed before the span starts.
-const SPAN_ID: &str = "telemetry_bootstrap.span";
