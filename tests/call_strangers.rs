@@ -217,7 +217,7 @@ impl Service<Request<Body>> for Unready {
     }
 }
 
-/// Polls a request once, as a caller does that leaves before the service is ready.
+/// Polls a request, and drops it a moment later, as a caller does that leaves before the service is ready.
 async fn leave<S: Service<Request<Body>>>(service: S) {
     let mut call = Box::pin(service.oneshot(request("application/grpc", "/a.B/C")));
     std::future::poll_fn(|cx| {
@@ -225,6 +225,8 @@ async fn leave<S: Service<Request<Body>>>(service: S) {
         Poll::Ready(())
     })
     .await;
+    // One that is dropped at once was shed, not waited for.
+    tokio::time::sleep(std::time::Duration::from_millis(5)).await;
 }
 
 #[tokio::test]

@@ -724,6 +724,9 @@ async fn a_server_that_terminates_tls_reports_https() {
         let recorded = Recorded::new();
         let layer = server(&recorded).assume_https().trusted_proxies(1);
         let mut request = request("GET", uri);
+        if request.uri().scheme().is_some() {
+            *request.version_mut() = http::Version::HTTP_2;
+        }
         if let Some(proto) = forwarded {
             request.headers_mut().insert("x-forwarded-proto", proto.parse().unwrap());
         }

@@ -51,12 +51,16 @@ pub(super) fn without_brackets(host: &str) -> &str {
 
 /// Returns the address in a request's URI or else in its `Host` header.
 ///
-/// HTTP/2 has the authority in the URI, HTTP/1 in the header. `None` if a request has neither, or an invalid one.
+/// HTTP/2 has the authority in the URI, HTTP/1 in the header. `None` if a request has neither, or one that is invalid or
+/// too long for a host.
 pub(super) fn address_of<B>(request: &Request<B>) -> Option<Address> {
     if let Some(authority) = request.uri().authority() {
-        return Some(address_of_authority(authority));
+        return Some(authority).filter(|it| it.as_str().len() <= MAX_AUTHORITY).map(address_of_authority);
     }
     let host = request.headers().get(http::header::HOST)?.as_bytes();
+    if host.len() > MAX_AUTHORITY {
+        return None;
+    }
     match last_address(host) {
         Some(address) => Some(address),
         None => Some(address_of_authority(&Authority::try_from(host).ok()?)),
@@ -84,6 +88,9 @@ fn last_address(authority: &[u8]) -> Option<Address> {
     };
     thread_cache::with(|cache| find(&cache.address.borrow())).flatten()
 }
+
+/// Bytes of an authority that is used: a name of the DNS has 253 at most, credentials and a port come on top.
+const MAX_AUTHORITY: usize = 512;
 
 /// Sets `network.peer.address` and `network.peer.port`.
 ///

@@ -10,6 +10,7 @@ use opentelemetry::{Array, Key, KeyValue, StringValue, Value};
 
 use crate::diagnostics::FieldValue;
 use crate::provider::installed::Installed;
+use crate::user_code::bounded_text::beginning;
 
 /// The names of the headers to capture, as they were listed.
 #[derive(Clone, Debug, Default)]
@@ -73,11 +74,15 @@ fn warn_invalid_name(name: &str) {
     }
 }
 
-/// The value as text. Binary metadata (`-bin`) travels as base64 and is left as it is; other bytes that are not text
+/// The value as text. Binary metadata (`-bin`) travels as base64 and is left as it is; other bytes that are not UTF-8
 /// are encoded as base64.
 fn text(value: &HeaderValue) -> StringValue {
-    match value.to_str() {
-        Ok(text) => StringValue::from(text.to_owned()),
-        Err(_) => StringValue::from(STANDARD.encode(value.as_bytes())),
+    let bytes = value.as_bytes();
+    match str::from_utf8(bytes) {
+        Ok(text) => StringValue::from(beginning(text, MAX_CALLER_TEXT).to_owned()),
+        Err(_) => StringValue::from(STANDARD.encode(&bytes[..bytes.len().min(MAX_CALLER_TEXT)])),
     }
 }
+
+/// Bytes of a header, a path or a query of a caller that are recorded. A few long ones would displace the spans of others.
+pub(super) const MAX_CALLER_TEXT: usize = 8 << 10;

@@ -55,7 +55,7 @@ macro_rules! layer_service {
             type Future = ResponseFuture<S::Future>;
 
             fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-                let poll = self.ready.observe($side, || self.inner.poll_ready(cx));
+                let poll = self.ready.observe($side, cx, |cx| self.inner.poll_ready(cx));
                 if let Poll::Ready(Err(error)) = &poll
                     && !self.ready.is_inner()
                 {

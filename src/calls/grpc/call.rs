@@ -34,6 +34,7 @@ use crate::calls::span::CallSpan;
 use crate::semconv;
 use crate::semconv::GrpcCode;
 use crate::settings::RpcConventions;
+use crate::user_code::catch_panic;
 
 /// An open gRPC call. Dropping it finishes it as cancelled.
 pub(in crate::calls) struct Call {
@@ -257,15 +258,15 @@ impl Call {
             return;
         }
         let duration = self.span.elapsed();
-        self.measure(status, duration);
+        // Instruments, processors and layers can be the program's, and this is called in destructors.
+        catch_panic(|| self.measure(status, duration));
         if self.recorder.options.access_log {
             let side = self.recorder.options.side;
-            self.span.in_scope(|| {
-                access_log::emit(side, &self.method, status, duration, self.peer, &self.messages);
-            });
+            let log = || access_log::emit(side, &self.method, status, duration, self.peer, &self.messages);
+            catch_panic(|| self.span.in_scope(log));
         }
         if self.span.is_recording() {
-            self.end_span(status, duration);
+            catch_panic(|| self.end_span(status, duration));
         }
     }
 

@@ -107,13 +107,14 @@ impl<B> StartingCall for Starting<'_, B> {
         let Self { recorder, request, method, .. } = *self;
         let address = recorder.address(request);
         attributes::at_start(attributes, recorder, method, &RequestHead::new(request), address.as_ref());
+        let captured = recorder.request_headers.attributes(request.headers());
+        captured.for_each(|attribute| attributes.set(attribute));
     }
 
     fn late_attributes(&mut self, set: &mut dyn FnMut(KeyValue)) {
         if let Some(peer) = self.peer {
             attributes::set_peer(self.recorder.conventions, peer, set);
         }
-        self.recorder.request_headers.attributes(self.request.headers()).for_each(set);
     }
 }
 

@@ -29,9 +29,11 @@ use super::recorder::CallRecorder;
 use super::route::KnownRoute;
 use super::url;
 use crate::calls::address::{Address, address_of, address_of_authority, ip_text};
+use crate::calls::headers::MAX_CALLER_TEXT;
 use crate::calls::thread_cache;
 use crate::semconv;
 use crate::subscriber::CallAttributes;
+use crate::user_code::bounded_text::beginning;
 
 /// Sets the attributes of a server's span that the sampler sees.
 pub(super) fn incoming_attributes<B>(
@@ -45,10 +47,10 @@ pub(super) fn incoming_attributes<B>(
 ) {
     let (uri, headers) = (whole_uri(request), request.headers());
     push_method(attributes, request, method);
-    attributes.push_text(semconv::URL_PATH, uri.path());
+    attributes.push_text(semconv::URL_PATH, beginning(uri.path(), MAX_CALLER_TEXT));
     attributes.push_static(semconv::URL_SCHEME, scheme);
     if let Some(query) = uri.query() {
-        attributes.push_text(semconv::URL_QUERY, &url::redacted_query(query));
+        attributes.push_text(semconv::URL_QUERY, beginning(&url::redacted_query(query), MAX_CALLER_TEXT));
     }
     if let Some(route) = route {
         attributes.push_shared(semconv::HTTP_ROUTE, &route.pattern);
@@ -62,12 +64,14 @@ pub(super) fn incoming_attributes<B>(
     if let Some(client) = client {
         attributes.push_shared(semconv::CLIENT_ADDRESS, &ip_text(client));
     }
-    if let Some(agent) = headers.get(http::header::USER_AGENT).and_then(|agent| agent.to_str().ok()) {
-        attributes.push_shared(semconv::USER_AGENT_ORIGINAL, &agent_text(agent));
+    let agent = headers.get(http::header::USER_AGENT).and_then(|agent| str::from_utf8(agent.as_bytes()).ok());
+    if let Some(agent) = agent {
+        attributes.push_shared(semconv::USER_AGENT_ORIGINAL, &agent_text(beginning(agent, MAX_AGENT)));
     }
     if let Some(version) = version(request.version()) {
         attributes.push_static(semconv::NETWORK_PROTOCOL_VERSION, version);
     }
+    recorder.request_headers.attributes(headers).for_each(|attribute| attributes.set(attribute));
     call_hook(&recorder.options, request, attributes);
 }
 
@@ -106,6 +110,7 @@ pub(super) fn outgoing_attributes<B>(
     if target.resends > 0 {
         attributes.push_number(semconv::HTTP_REQUEST_RESEND_COUNT, target.resends);
     }
+    recorder.request_headers.attributes(request.headers()).for_each(|attribute| attributes.set(attribute));
     call_hook(&recorder.options, request, attributes);
 }
 
@@ -213,3 +218,5 @@ pub(super) fn status_code(status: StatusCode) -> KeyValue {
 
 /// Characters of an unknown method that are recorded.
 const MAX_METHOD: usize = 64;
+/// Bytes of a user agent that are recorded.
+const MAX_AGENT: usize = 1024;

@@ -43,6 +43,7 @@ use crate::calls::body::{reported_length, reports_end};
 use crate::calls::error::describe;
 use crate::calls::span::CallSpan;
 use crate::semconv;
+use crate::user_code::catch_panic;
 
 /// A request that is not finished. Dropping it finishes it as cancelled.
 pub(in crate::calls) struct Call {
@@ -64,8 +65,10 @@ pub(in crate::calls) struct Call {
     pub(super) named: bool,
     /// `None` until the head of the response is there.
     pub(super) status: Option<StatusCode>,
-    /// The response ends with its head: an answer to HEAD or CONNECT.
+    /// The response ends with its head: an answer to HEAD.
     pub(super) has_no_body: bool,
+    /// The request is a CONNECT: a tunnel begins after the head of a successful response.
+    pub(super) is_connect: bool,
     /// The response is an event stream, whose duration is left out.
     pub(super) is_stream: bool,
     /// The length that the request, or else its body, declares.
@@ -111,6 +114,7 @@ impl Call {
             named: false,
             status: None,
             has_no_body: false,
+            is_connect: false,
             is_stream: false,
             request_bytes: None,
             response_bytes: 0,
@@ -118,7 +122,7 @@ impl Call {
             active: None,
             open: true,
         };
-        call.active = recorder.options.active_requests.then(|| call.count_active());
+        call.active = recorder.options.active_requests.then(|| catch_panic(|| call.count_active())).flatten();
         call
     }
 
@@ -140,7 +144,7 @@ impl Call {
     /// Takes the length of the request from its body if the header is not set yet: a client sets it later.
     pub(in crate::calls) fn on_request_body<B: Body>(&mut self, body: &B) {
         if self.recorder.options.body_sizes && self.request_bytes.is_none() {
-            self.request_bytes = reported_length(body);
+            self.request_bytes = reported_length(body).filter(|bytes| *bytes <= MAX_REQUEST_BYTES);
         }
     }
 
@@ -151,7 +155,9 @@ impl Call {
         if self.recorder.options.side == Side::Client {
             self.version = attributes::version(response.version());
         }
-        self.is_stream = self.recorder.options.without_streams && is_event_stream(response.headers());
+        let has_no_body = self.has_no_body || has_no_body(status) || (self.is_connect && status.is_success());
+        self.is_stream =
+            self.recorder.options.without_streams && !has_no_body && is_event_stream(response.headers());
         if let (Some(slot), Some(route)) = (&self.inner_route, response.extensions().get::<Route>())
             && slot.route().is_none()
         {
@@ -162,7 +168,7 @@ impl Call {
         }
         self.insert_trace_id(response.headers_mut());
         self.remaining = reported_length(response.body()).or_else(|| content_length(response.headers()));
-        if self.has_no_body || has_no_body(status) || reports_end(response.body()) {
+        if has_no_body || reports_end(response.body()) {
             self.finish(&Outcome::Complete);
         }
     }
@@ -227,27 +233,31 @@ impl Call {
             return;
         }
         let duration = self.span.elapsed();
-        if let Some(active) = self.active.take() {
-            self.recorder.instruments.add_active(-1, &active);
-        }
         let learned = self.learn_route();
         let error_type = self.error_type(outcome);
-        self.measure(duration, outcome, error_type.as_ref());
+        // Instruments, processors and layers can be the program's, and this is called in destructors.
+        if let Some(active) = self.active.take() {
+            catch_panic(|| self.recorder.instruments.add_active(-1, &active));
+        }
+        catch_panic(|| self.measure(duration, outcome, error_type.as_ref()));
         if self.recorder.options.access_log {
-            self.span.in_scope(|| {
-                access_log::emit(
-                    &self.recorder,
-                    self.method.as_str(),
-                    self.route.as_ref().map(|route| &*route.pattern),
-                    self.status,
-                    duration,
-                    self.response_bytes,
-                );
-            });
+            catch_panic(|| self.span.in_scope(|| self.log_access(duration)));
         }
         if self.span.is_recording() {
-            self.end_span(outcome, duration, error_type, learned);
+            catch_panic(|| self.end_span(outcome, duration, error_type, learned));
         }
+    }
+
+    /// Writes the access line.
+    fn log_access(&self, duration: Duration) {
+        access_log::emit(
+            &self.recorder,
+            self.method.as_str(),
+            self.route.as_ref().map(|route| &*route.pattern),
+            self.status,
+            duration,
+            self.response_bytes,
+        );
     }
 
     /// Returns the route, if the request arrived without one, and the response or an inner layer reported it.
@@ -341,6 +351,9 @@ fn is_event_stream(headers: &HeaderMap) -> bool {
     let kind = headers.get(http::header::CONTENT_TYPE).and_then(|value| value.as_bytes().get(..KIND.len()));
     kind.is_some_and(|kind| kind.eq_ignore_ascii_case(KIND))
 }
+
+/// The largest request whose size is recorded, in bytes (1 TiB). A caller can declare any length without sending it.
+pub(super) const MAX_REQUEST_BYTES: u64 = 1 << 40;
 
 /// Returns the length that headers declare.
 pub(super) fn content_length(headers: &HeaderMap) -> Option<u64> {

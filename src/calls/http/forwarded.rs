@@ -128,8 +128,10 @@ fn forwarded<'a>(headers: &'a HeaderMap, parameter: &str, trusted_proxies: usize
     let element = outermost(&elements, trusted_proxies)?;
     let pairs = split_unquoted(element, ';')?.into_iter().filter(|pair| !pair.trim().is_empty());
     let pairs: Vec<_> = pairs.map(parse_pair).collect::<Option<_>>()?;
-    let found = pairs.into_iter().find(|(key, _)| key.eq_ignore_ascii_case(parameter));
-    found.map(|(_, value)| value)
+    let mut found = pairs.into_iter().filter(|(key, _)| key.eq_ignore_ascii_case(parameter));
+    // A parameter occurs once: one of two may come from the caller, through a proxy that copies text without quotes.
+    let value = found.next().map(|(_, value)| value);
+    value.filter(|_| found.next().is_none())
 }
 
 /// Parses `key=value` and `key="value"`. Quotes inside of a value are refused: they may belong to a string that a caller
@@ -186,11 +188,17 @@ fn parse_ip(text: &str) -> Option<IpAddr> {
     if let Ok(address) = text.parse() {
         return Some(address);
     }
-    let text = match text.strip_prefix('[') {
-        Some(rest) => rest.split_once(']')?.0,
-        None => text.rsplit_once(':')?.0,
+    let (address, port) = match text.strip_prefix('[') {
+        Some(rest) => rest.split_once(']')?,
+        None => text.split_at(text.rfind(':')?),
     };
-    text.parse().ok()
+    let is_port = port.is_empty() || port.strip_prefix(':').is_some_and(is_port);
+    address.parse().ok().filter(|_| is_port)
+}
+
+/// Returns `true` for the number of a port, and for one that is hidden (`_a1`, RFC 7239, 6.2).
+fn is_port(text: &str) -> bool {
+    text.parse::<u16>().is_ok() || text.starts_with('_')
 }
 
 /// The headers that are older than `Forwarded`.

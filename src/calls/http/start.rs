@@ -1,14 +1,13 @@
 //! The start of a request: its parent, its span and what it is measured under.
 //!
-//! Attributes that a sampler may use are set when the span is created; the others (peer, captured headers) only if it
-//! is recorded.
+//! Attributes that a sampler may use are set when the span is created; the others (the peer) only if it is recorded.
 //!
 //! | | server | client |
 //! |---|---|---|
 //! | parent | from the headers, as [`RemoteContext`] says | the current context |
 //! | name | `{method} {route}`; the method alone while the route is not known | `{method} {template}`, or the method |
-//! | at creation | method, scheme, address, path, query, route, … | method, URL, address, template, resends |
-//! | once it is recorded | peer, captured headers | captured headers |
+//! | at creation | method, scheme, address, path, query, route, captured headers, … | method, URL, address, template, resends, captured headers |
+//! | once it is recorded | peer | – |
 //! | then | the request is marked, so that inner layers do not record it again | the same; the context is injected |
 //!
 //! The request's method, its URL and its headers come from strangers. Whatever becomes a name of a span or an attribute
@@ -20,12 +19,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use http::{Method, Request};
+use http::{Method, Request, Version};
 use opentelemetry::trace::Link;
 use opentelemetry::{Context, KeyValue};
 
 use super::attributes::{self, Target};
-use super::call::{Call, content_length};
+use super::call::{Call, MAX_REQUEST_BYTES, content_length};
 use super::client::{ResendCounter, UrlTemplate};
 use super::measure::MetricTarget;
 use super::method::ReportedMethod;
@@ -107,12 +106,10 @@ impl Call {
     fn observe_request<B>(&mut self, request: &Request<B>) {
         self.has_no_body = request.method() == Method::HEAD;
         if self.recorder.options.body_sizes {
-            self.request_bytes = content_length(request.headers());
+            self.request_bytes =
+                content_length(request.headers()).filter(|bytes| *bytes <= MAX_REQUEST_BYTES);
         }
-        if request.method() == Method::CONNECT {
-            // A tunnel begins after the head of a successful response.
-            self.has_no_body = true;
-        }
+        self.is_connect = request.method() == Method::CONNECT;
     }
 }
 
@@ -148,7 +145,6 @@ impl<B> StartingCall for Incoming<'_, B> {
         if let Some(peer) = self.peer {
             address::set_peer(peer, set);
         }
-        self.recorder.request_headers.attributes(self.request.headers()).for_each(set);
     }
 }
 
@@ -171,9 +167,7 @@ impl<B> StartingCall for Outgoing<'_, B> {
         attributes::outgoing_attributes(attributes, self.recorder, self.request, self.method, self.target);
     }
 
-    fn late_attributes(&mut self, set: &mut dyn FnMut(KeyValue)) {
-        self.recorder.request_headers.attributes(self.request.headers()).for_each(set);
-    }
+    fn late_attributes(&mut self, _: &mut dyn FnMut(KeyValue)) {}
 }
 
 /// A request that is not known, with the method that stands for it.
@@ -204,10 +198,14 @@ fn default_name(method: &ReportedMethod, route: Option<&KnownRoute>) -> Cow<'sta
 }
 
 /// The scheme that the user's client used: from `Forwarded` or `X-Forwarded-Proto` if proxies are trusted, or else
-/// that of the request, which has one over HTTP/2.
+/// that of the request over HTTP/2, or else that of the options.
 fn scheme_of<B>(recorder: &CallRecorder, request: &Request<B>) -> &'static str {
     let forwarded = recorder.options.trusted_proxies.scheme(request.headers());
-    let own = || request.uri().scheme_str().and_then(attributes::known_scheme);
+    // In HTTP/1 it is a part of the target, which a caller can choose, and says nothing of the connection.
+    let own = || {
+        let uri = Some(request.uri()).filter(|_| request.version() >= Version::HTTP_2);
+        uri?.scheme_str().and_then(attributes::known_scheme)
+    };
     forwarded.or_else(own).unwrap_or(recorder.options.scheme)
 }
 
