@@ -47,15 +47,7 @@ impl ConfigDocument {
     /// The text has no quotes, and its references to variables are replaced. The text of a null value is empty, `~` or
     /// `null`. `None` also stands for a list and for a mapping.
     pub fn get(&self, path: &str) -> Option<String> {
-        let mut node = &self.root;
-        for step in steps(path) {
-            node = match (step, &node.value) {
-                (Step::Key(key), Value::Map(_)) => node.get(key)?,
-                (Step::Index(index), Value::List(items)) => items.get(index)?,
-                _ => return None,
-            };
-        }
-        match &node.value {
+        match &self.node(path)?.value {
             Value::Scalar(scalar) => Some(scalar.text.clone()),
             _ => None,
         }
@@ -65,15 +57,7 @@ impl ConfigDocument {
     ///
     /// A key without a value, as in `console:`, has a node; a key that is absent has none.
     pub fn contains(&self, path: &str) -> bool {
-        let mut node = Some(&self.root);
-        for step in steps(path) {
-            node = node.and_then(|node| match (step, &node.value) {
-                (Step::Key(key), _) => node.get(key),
-                (Step::Index(index), Value::List(items)) => items.get(index),
-                _ => None,
-            });
-        }
-        node.is_some()
+        self.node(path).is_some()
     }
 
     /// Sets the value at a path. Mappings on the way are created; a place in a list that is one past its end appends.
@@ -83,19 +67,12 @@ impl ConfigDocument {
     ///
     /// A `$` in the value stands for itself: references were replaced before.
     pub fn set(&mut self, path: &str, value: impl fmt::Display) {
-        let scalar = Scalar { text: value.to_string(), style: ScalarStyle::Plain };
-        let new = Node { at: Position::default(), value: Value::Scalar(scalar) };
-        if let Some(node) = self.node_mut(path) {
-            *node = new;
-        }
+        self.set_scalar(path, Scalar { text: value.to_string(), style: ScalarStyle::Plain });
     }
 
     /// Sets the text at a path: as [`set`](Self::set) does, but the value is text, whatever it looks like.
     pub fn set_text(&mut self, path: &str, value: impl fmt::Display) {
-        let scalar = Scalar { text: value.to_string(), style: ScalarStyle::Text };
-        if let Some(node) = self.node_mut(path) {
-            *node = Node { at: Position::default(), value: Value::Scalar(scalar) };
-        }
+        self.set_scalar(path, Scalar { text: value.to_string(), style: ScalarStyle::Text });
     }
 
     /// Removes the node at a path, if there is one.
@@ -114,6 +91,22 @@ impl ConfigDocument {
             (Some(Step::Key(key)), Value::Map(entries)) => entries.retain(|entry| entry.key != key),
             (Some(Step::Index(index)), Value::List(items)) if index < items.len() => _ = items.remove(index),
             _ => {}
+        }
+    }
+
+    /// Returns the node at a path, if there is one.
+    fn node(&self, path: &str) -> Option<&Node> {
+        steps(path).try_fold(&self.root, |node, step| match (step, &node.value) {
+            (Step::Key(key), _) => node.get(key),
+            (Step::Index(index), Value::List(items)) => items.get(index),
+            _ => None,
+        })
+    }
+
+    /// Sets the scalar at a path, unless the path leads nowhere.
+    fn set_scalar(&mut self, path: &str, scalar: Scalar) {
+        if let Some(node) = self.node_mut(path) {
+            *node = Node { at: Position::default(), value: Value::Scalar(scalar) };
         }
     }
 
