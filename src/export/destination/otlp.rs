@@ -312,12 +312,14 @@ impl Destination {
         let connection = self.connection(protocol);
         let on = |generation: Generation| {
             let body = body.clone();
-            async move { self.send_on(protocol, connection, &generation, body, limit, is_unanswered).await }
+            // In a box: the future is large, and those around it are moved.
+            Box::pin(async move {
+                self.send_on(protocol, connection, &generation, body, limit, is_unanswered).await
+            })
         };
         let current = connection.current();
         let responses = current.responses();
-        let first = pin!(on(current.clone()));
-        let first = match select(first, hedge_after).await {
+        let first = match select(on(current.clone()), hedge_after).await {
             Either::Left((outcome, _)) => return outcome,
             Either::Right(((), first)) => first,
         };
@@ -325,7 +327,7 @@ impl Destination {
             return first.await;
         }
         connection.replace(&current);
-        first_answer(first, pin!(on(connection.current()))).await
+        first_answer(first, on(connection.current())).await
     }
 
     /// Sends on one generation of a connection, and waits for the answer.

@@ -15,8 +15,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::time::Instant;
 
 use crate::export::destination::Outcome;
@@ -94,7 +94,7 @@ impl Tries {
         let is_alone = self.in_flight.is_empty();
         self.in_flight.iter_mut().for_each(|other| other.is_alone = false);
         self.in_flight.push(InFlight { request, batch, epoch, at, is_alone, is_unanswered });
-        self.futures.push(Box::pin(async move { Sent { request, outcome: sending.await } }));
+        self.futures.push(Box::pin(sending.map(move |outcome| Sent { request, outcome })));
     }
 
     /// Waits for the next outcome. Does not resolve while no try is under way.
