@@ -125,11 +125,9 @@ pub(crate) fn describe(error: &(dyn Error + 'static)) -> Rc<ErrorText> {
             text.format(error);
         }
         keep_for_reuse(&text);
-        let _ = TEXTS.try_with(|texts| {
-            if texts.depth.get() > 0 {
-                texts.current.borrow_mut().push((key, Rc::clone(&text)));
-            }
-        });
+        if EVENTS.with(|events| events.depth.get()) > 0 {
+            keep_for_event(key, &text);
+        }
         text
     })
 }
@@ -148,29 +146,46 @@ pub(crate) fn with_text(error: &(dyn Error + 'static), emit: impl FnOnce(&ErrorT
 /// Held while an event is written. Events inside of it, such as what an error logs when it is formatted, share its
 /// texts.
 struct Inside {
-    /// The texts before it; `None` for a thread that ends.
-    begun: Option<usize>,
+    /// The number of texts before it.
+    begun: usize,
 }
 
 impl Inside {
     /// Notes how many texts there are, so those of this event can be removed at its end.
+    #[inline]
     fn enter() -> Self {
-        let enter = |texts: &ThreadTexts| {
-            texts.depth.set(texts.depth.get() + 1);
-            texts.current.borrow().len()
-        };
-        Self { begun: TEXTS.try_with(enter).ok() }
+        EVENTS.with(|events| {
+            events.depth.update(|depth| depth + 1);
+            Self { begun: events.texts.get() }
+        })
     }
 }
 
 impl Drop for Inside {
+    #[inline]
     fn drop(&mut self) {
-        let Some(begun) = self.begun else { return };
-        let _ = TEXTS.try_with(|texts| {
-            texts.depth.set(texts.depth.get() - 1);
-            texts.current.borrow_mut().truncate(begun);
+        EVENTS.with(|events| {
+            events.depth.update(|depth| depth - 1);
+            if events.texts.replace(self.begun) > self.begun {
+                remove_texts(self.begun);
+            }
         });
     }
+}
+
+/// Keeps a text until the event ends that is being written.
+fn keep_for_event(error: *const (dyn Error + 'static), text: &Rc<ErrorText>) {
+    let _ = TEXTS.try_with(|texts| {
+        let mut current = texts.current.borrow_mut();
+        current.push((error, Rc::clone(text)));
+        EVENTS.with(|events| events.texts.set(current.len()));
+    });
+}
+
+/// Removes all texts but the first ones.
+#[cold]
+fn remove_texts(kept: usize) {
+    let _ = TEXTS.try_with(|texts| texts.current.borrow_mut().truncate(kept));
 }
 
 /// A text that nothing refers to any more, or a new one.
@@ -225,18 +240,25 @@ type Texts = Vec<(*const (dyn Error + 'static), Rc<ErrorText>)>;
 struct ThreadTexts {
     /// The texts of the events that are being written.
     current: RefCell<Texts>,
-    /// The number of nested events that are being written.
-    depth: Cell<u32>,
     /// Texts whose memory can be used again. Those that are in use are referred to elsewhere as well.
     unused: RefCell<Vec<Rc<ErrorText>>>,
 }
 
+/// The events that a thread is writing.
+struct Events {
+    /// The number of nested ones.
+    depth: Cell<u32>,
+    /// The number of their texts in [`ThreadTexts::current`]. Nearly all events have none.
+    texts: Cell<usize>,
+}
+
 thread_local! {
+    /// Has no destructor, so that it costs no check.
+    static EVENTS: Events = const { Events { depth: Cell::new(0), texts: Cell::new(0) } };
     /// The texts of a thread. They have a destructor: on an exiting thread, errors are formatted each time.
     static TEXTS: ThreadTexts = const {
         ThreadTexts {
             current: RefCell::new(Vec::new()),
-            depth: Cell::new(0),
             unused: RefCell::new(Vec::new()),
         }
     };
