@@ -11,7 +11,7 @@ use std::panic::catch_unwind;
 
 use opentelemetry::Context;
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId};
-use tracing_core::{Dispatch, Event, span};
+use tracing_core::{Dispatch, span};
 
 /// Trace, span and flags of the span that was current.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,22 +25,6 @@ pub(crate) struct TraceIds {
 }
 
 impl TraceIds {
-    /// Returns the ids of the current OpenTelemetry context, also inside of raw OpenTelemetry spans and calls.
-    pub(crate) fn current() -> Option<Self> {
-        with_current(|context| Self::from_span_context(context.span().span_context()))?
-    }
-
-    /// Returns the ids of the span that an event belongs to: the current one, its explicit parent, or none.
-    pub(crate) fn from_event(event: &Event<'_>, dispatch: Option<&Dispatch>) -> Option<Self> {
-        if !may_touch_context(event.metadata().target()) {
-            return None;
-        }
-        if event.is_contextual() {
-            return Self::current();
-        }
-        Self::from_span(event.parent()?, dispatch?)
-    }
-
     /// Returns the ids of a `tracing` span, and starts it. `None` if it is not an OpenTelemetry span.
     pub(crate) fn from_span(id: &span::Id, dispatch: &Dispatch) -> Option<Self> {
         let context = tracing_opentelemetry::get_otel_context(id, dispatch)?;
@@ -59,26 +43,6 @@ impl TraceIds {
             span_id: span.span_id(),
             flags: span.trace_flags(),
         })
-    }
-}
-
-/// Ids and suppression state of the current context.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Current {
-    /// Telemetry is suppressed.
-    pub(crate) is_suppressed: bool,
-    /// `None` outside of spans.
-    pub(crate) ids: Option<TraceIds>,
-}
-
-impl Current {
-    /// Reads the current context, unless the thread has lost it.
-    pub(crate) fn read() -> Self {
-        let read = |context: &Context| Self {
-            is_suppressed: context.is_telemetry_suppressed(),
-            ids: TraceIds::from_context(context),
-        };
-        with_current(read).unwrap_or_default()
     }
 }
 

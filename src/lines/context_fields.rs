@@ -63,10 +63,31 @@ impl BaggageKeys {
     }
 }
 
-/// Shows the fields of the current context, and of its baggage those that `baggage` names, for an event of `target`.
+/// Returns `true` if the context has such fields.
+#[inline]
+pub(crate) fn are_in(context: &Context) -> bool {
+    context.get::<Fields>().is_some()
+}
+
+/// Shows the fields of the current context, if `has_fields`, and of its baggage those that `baggage` names, for an event
+/// of `target`.
 ///
 /// A key may come twice: the first one wins.
-pub(crate) fn for_each(target: &str, baggage: &BaggageKeys, visit: &mut dyn FnMut(&str, &Value)) {
+#[inline]
+pub(crate) fn for_each(
+    target: &str,
+    has_fields: bool,
+    baggage: &BaggageKeys,
+    visit: &mut dyn FnMut(&str, &Value),
+) {
+    if has_fields || !baggage.0.is_empty() {
+        show(target, baggage, visit);
+    }
+}
+
+/// Shows fields and baggage.
+#[inline(never)]
+fn show(target: &str, baggage: &BaggageKeys, visit: &mut dyn FnMut(&str, &Value)) {
     if !may_touch_context(target) {
         return;
     }
@@ -88,7 +109,9 @@ mod tests {
 
     fn seen(baggage: &BaggageKeys) -> Vec<(String, String)> {
         let mut seen = Vec::new();
-        for_each("test", baggage, &mut |key, value| seen.push((key.to_owned(), value.to_string())));
+        for_each("test", Context::map_current(are_in), baggage, &mut |key, value| {
+            seen.push((key.to_owned(), value.to_string()))
+        });
         seen
     }
 
@@ -119,6 +142,6 @@ mod tests {
     #[test]
     fn events_of_the_sdk_see_nothing() {
         let _attached = with_fields([KeyValue::new("tenant", "acme")]).attach();
-        for_each("opentelemetry_sdk", &BaggageKeys::default(), &mut |key, _| panic!("saw {key}"));
+        for_each("opentelemetry_sdk", true, &BaggageKeys::default(), &mut |key, _| panic!("saw {key}"));
     }
 }

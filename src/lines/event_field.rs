@@ -156,6 +156,7 @@ pub(crate) trait FieldOutput {
 
     /// Takes a field whose value must not be shown.
     #[cold]
+    #[inline(never)]
     fn hidden(&mut self, field: &EventField) {
         self.value(&EventField { is_redacted: true, ..*field }, &FieldValue::Text(REDACTED));
     }

@@ -14,7 +14,7 @@ use tracing_core::field::{Field, Visit};
 use super::event_field::{EventField, FieldOutput, FieldValue};
 use super::kept_fields::KeptFields;
 use super::thread_buffers::ThreadBuffers;
-use crate::exception::{describe, once_per_event};
+use crate::exception::{ErrorText, describe, once_per_event};
 use crate::lines::redaction::Redaction;
 use crate::user_code::bounded_text::{MAX_LINE_TEXT, append_caught};
 
@@ -57,7 +57,40 @@ impl<'a> SharedVisit<'a> {
     /// Shows the fields of an event that has no line.
     pub(crate) fn visit_without_line(&mut self, event: &Event<'_>, is_log_record: bool) {
         let kind = Kind::Event { is_log_record, has_message: false };
-        event.record(&mut FieldVisitor { first: None::<(&mut KeptFields, _)>, others: Some(self), kind });
+        match &mut self.outputs {
+            [Some(only), None, None] => {
+                let first = Some((&mut **only, self.redaction));
+                event.record(&mut FieldVisitor { first, others: None, kind });
+            }
+            _ => event.record(&mut FieldVisitor {
+                first: None::<(&mut KeptFields, _)>,
+                others: Some(self),
+                kind,
+            }),
+        }
+    }
+
+    /// Shows a field.
+    #[inline(never)]
+    fn show(&mut self, field: &EventField, value: &FieldValue<'_>) {
+        let is_hidden = field.is_hidden_by(self.redaction);
+        for output in self.outputs.iter_mut().flatten() {
+            match is_hidden {
+                true => output.hidden(field),
+                false => output.value(field, value),
+            }
+        }
+    }
+
+    /// Shows a field that is an error value.
+    fn show_error(&mut self, field: &EventField, error: &(dyn Error + 'static), text: &ErrorText) {
+        let is_hidden = field.is_hidden_by(self.redaction);
+        for output in self.outputs.iter_mut().flatten() {
+            match is_hidden {
+                true => output.hidden(field),
+                false => output.error(field, error, text),
+            }
+        }
     }
 }
 
@@ -67,7 +100,7 @@ pub(super) fn span_visitor<F: FieldOutput>(output: &mut F) -> impl Visit {
 }
 
 /// Shows what it visits to outputs.
-struct FieldVisitor<'v, 'a, F> {
+struct FieldVisitor<'v, 'a, F: ?Sized> {
     first: Option<(&'v mut F, &'v Redaction)>,
     others: Option<&'v mut SharedVisit<'a>>,
     kind: Kind,
@@ -80,7 +113,7 @@ enum Kind {
     Event { is_log_record: bool, has_message: bool },
 }
 
-impl<F: FieldOutput> FieldVisitor<'_, '_, F> {
+impl<F: FieldOutput + ?Sized> FieldVisitor<'_, '_, F> {
     /// Classifies a field, which must be shown if it is returned.
     #[inline(always)]
     fn classify(&mut self, field: &Field) -> Option<EventField> {
@@ -93,14 +126,15 @@ impl<F: FieldOutput> FieldVisitor<'_, '_, F> {
     }
 
     /// Shows a field, if its value needs no code of the user.
-    #[inline]
+    #[inline(always)]
     fn value(&mut self, field: &Field, value: FieldValue<'_>) {
         if let Some(field) = self.classify(field) {
             self.show(&field, &value);
         }
     }
 
-    #[inline]
+    /// Part of each visiting function: there the type of the value is known, and with it how it is encoded.
+    #[inline(always)]
     fn show(&mut self, field: &EventField, value: &FieldValue<'_>) {
         if let Some((first, redaction)) = &mut self.first {
             match field.is_hidden_by(redaction) {
@@ -108,15 +142,8 @@ impl<F: FieldOutput> FieldVisitor<'_, '_, F> {
                 false => first.value(field, value),
             }
         }
-        if let Some(SharedVisit { outputs, redaction }) = &mut self.others {
-            let is_hidden = field.is_hidden_by(redaction);
-            for output in outputs {
-                match output {
-                    Some(output) if is_hidden => output.hidden(field),
-                    Some(output) => output.value(field, value),
-                    None => {}
-                }
-            }
+        if let Some(others) = &mut self.others {
+            others.show(field, value);
         }
     }
 
@@ -127,7 +154,7 @@ impl<F: FieldOutput> FieldVisitor<'_, '_, F> {
     }
 }
 
-impl<F: FieldOutput> Visit for FieldVisitor<'_, '_, F> {
+impl<F: FieldOutput + ?Sized> Visit for FieldVisitor<'_, '_, F> {
     fn record_f64(&mut self, field: &Field, value: f64) {
         self.value(field, FieldValue::F64(value));
     }
@@ -172,15 +199,14 @@ impl<F: FieldOutput> Visit for FieldVisitor<'_, '_, F> {
             Kind::Span => once_per_event(|| describe(value)),
             Kind::Event { .. } => describe(value),
         };
-        let show = |output: &mut dyn FieldOutput, redaction: &Redaction| match field.is_hidden_by(redaction) {
-            true => output.hidden(&field),
-            false => output.error(&field, value, &text),
-        };
         if let Some((first, redaction)) = &mut self.first {
-            show(*first, redaction);
+            match field.is_hidden_by(redaction) {
+                true => first.hidden(&field),
+                false => first.error(&field, value, &text),
+            }
         }
-        if let Some(SharedVisit { outputs, redaction }) = &mut self.others {
-            outputs.iter_mut().flatten().for_each(|output| show(*output, redaction));
+        if let Some(others) = &mut self.others {
+            others.show_error(&field, value, &text);
         }
     }
 

@@ -54,19 +54,31 @@ impl Redaction {
         self.0.is_some()
     }
 
+    /// Returns `true` if code of the program decides.
+    pub(crate) fn has_rule(&self) -> bool {
+        matches!(self.0, Some(Rule::Matching(_)))
+    }
+
     /// Returns `true` while a rule is running on this thread, when everything is redacted.
     pub(crate) fn is_running(&self) -> bool {
-        matches!(self.0, Some(Rule::Matching(_))) && ThreadFlag::RedactionRule.is_set()
+        self.has_rule() && ThreadFlag::RedactionRule.is_set()
     }
 
     /// Returns `true` if the value of the field of this name must not be written.
+    #[inline]
     pub(crate) fn is_redacted(&self, key: &str) -> bool {
-        match &self.0 {
-            None => false,
-            Some(Rule::Keys(keys)) => keys.iter().any(|redacted| redacted.eq_ignore_ascii_case(key)),
+        self.0.as_ref().is_some_and(|rule| rule.names(key))
+    }
+}
+
+impl Rule {
+    /// Returns `true` for the name of a field that is redacted.
+    fn names(&self, key: &str) -> bool {
+        match self {
+            Self::Keys(keys) => keys.iter().any(|redacted| redacted.eq_ignore_ascii_case(key)),
             // Applied to its own events, it would log again, without end.
-            Some(Rule::Matching(_)) if ThreadFlag::RedactionRule.is_set() => true,
-            Some(Rule::Matching(rule)) => {
+            Self::Matching(_) if ThreadFlag::RedactionRule.is_set() => true,
+            Self::Matching(rule) => {
                 let _running = ThreadFlag::RedactionRule.set();
                 catch_panic(|| rule(key)).unwrap_or(true)
             }

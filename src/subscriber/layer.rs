@@ -29,7 +29,6 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use tracing_core::{Dispatch, Event, Interest, LevelFilter, Metadata, Subscriber, span};
-use tracing_log::NormalizeEvent;
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
@@ -45,13 +44,13 @@ use super::reentrancy::ReentrancyGuard;
 use super::spans::{OpenSpans, SpanBridge, SpanState, StockBridge};
 use crate::exception::once_per_event;
 use crate::export::own_threads::{on_background_thread, on_io_thread, on_line_writer};
-use crate::lines::event_context::EventContext;
+use crate::lines::event_context::{Current, EventContext, log_record_metadata};
 use crate::lines::event_field::FieldOutput;
 use crate::lines::field_visit::SharedVisit;
 use crate::lines::kept_fields::KeptFields;
 use crate::lines::span::SpanChain;
 use crate::semconv::PANIC_TARGET;
-use crate::trace_ids::{Current, TraceIds, is_sdk_target};
+use crate::trace_ids::{TraceIds, is_sdk_target};
 
 /// Returns `true` for the SDK's error about an observable instrument that a view drops, as the view is meant to. Its errors
 /// about instruments that cannot be created have a reason.
@@ -165,7 +164,7 @@ where
         let inside = ReentrancyGuard::enter();
         let nested = inside.is_nested();
         // Records of the `log` crate share one callsite for each level; the filters mean their real target.
-        let normalized = event.normalized_metadata();
+        let normalized = log_record_metadata(event);
         let metadata = normalized.as_ref().unwrap_or_else(|| event.metadata());
         let is_log_record = normalized.is_some();
         if is_sdk_target(metadata.target()) {
@@ -277,7 +276,7 @@ where
         nested: bool,
     ) {
         let line = passes(self.filters.lines.as_ref(), metadata, &ctx);
-        let Current { is_suppressed: suppressed, ids } = Current::read();
+        let Current { is_suppressed: suppressed, ids, has_fields } = Current::read();
         let record = !suppressed && passes(self.filters.records.as_ref(), metadata, &ctx);
         let bridge = self.bridge.as_deref().filter(|_| !suppressed && !nested && errors::is_error(metadata));
         let events = self.bridge.as_deref().filter(|bridge| {
@@ -292,6 +291,7 @@ where
         let context = EventContext {
             time: SystemTime::now(),
             ids: if event.is_contextual() { ids } else { self.ids_of_parent(event, nested) },
+            has_context_fields: has_fields,
             metadata,
             is_log_record,
         };
@@ -341,7 +341,13 @@ where
             && passes(self.filters.lines.as_ref(), metadata, &ctx)
             && self.sdk_lines.allows(Instant::now())
         {
-            let context = EventContext { time: SystemTime::now(), ids: None, metadata, is_log_record };
+            let context = EventContext {
+                time: SystemTime::now(),
+                ids: None,
+                has_context_fields: false,
+                metadata,
+                is_log_record,
+            };
             let span = self.spans.state_for_event(event);
             let span = span.as_deref().map(|span| span as &dyn SpanChain);
             lines.write_event(event, span, &context, &mut SharedVisit::line_only());

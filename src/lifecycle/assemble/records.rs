@@ -69,7 +69,8 @@ impl RecordContext {
         Box::new(move |event, moment, span, visit| {
             // Without any such fields nothing is allocated.
             let mut around = Vec::new();
-            context_fields::for_each(event.metadata().target(), &self.baggage, &mut |key, value| {
+            let (target, has_fields) = (event.metadata().target(), moment.has_context_fields);
+            context_fields::for_each(target, has_fields, &self.baggage, &mut |key, value| {
                 let redacted = Value::from(REDACTED);
                 let value = if self.redaction.is_redacted(key) { &redacted } else { value };
                 encode::attribute_value(&mut around, LogFields::ATTRIBUTE, key, value, self.value_length);

@@ -201,8 +201,17 @@ fn list<T>(out: &mut Vec<u8>, values: &[T], write: impl Fn(&mut Vec<u8>, &T)) {
 
 /// Lower-case hexadecimal digits, two for each byte.
 pub(crate) fn hex<const N: usize>(out: &mut Vec<u8>, bytes: [u8; N]) {
-    let pairs = bytes.map(|byte| HEX_PAIRS[usize::from(byte)]);
+    let mut pairs = [[0; 2]; N];
+    for (pair, byte) in pairs.iter_mut().zip(bytes) {
+        *pair = [hex_digit(byte >> 4), hex_digit(byte & 15)];
+    }
     out.extend_from_slice(pairs.as_flattened());
+}
+
+/// Returns a digit from a number below 16. Computed rather than looked up, since that is done for all bytes at once.
+#[inline(always)]
+fn hex_digit(number: u8) -> u8 {
+    number + if number < 10 { b'0' } else { b'a' - 10 }
 }
 
 /// Appends `text` for the inside of a JSON string. Nearly all text needs no escape: eight bytes are tested at once.

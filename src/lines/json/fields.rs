@@ -78,11 +78,12 @@ pub(super) struct KnownKey {
 }
 
 impl KnownKey {
-    /// Renders a key; `None` for one that is renamed, or may have to be.
+    /// Renders a key; `None` for one that is empty or renamed, or may have to be.
     pub(super) fn new(key: &str, reserved: &Reserved) -> Option<Self> {
         let mut fields = Fields::default();
         let hash = fields.write_key(key);
-        let is_fixed = !reserved.unfolds() && !fields.is_refused(hash, 0, Shape::Other, reserved);
+        let is_fixed =
+            !key.is_empty() && !reserved.unfolds() && !fields.is_refused(hash, 0, Shape::Other, reserved);
         is_fixed.then(|| Self { text: fields.text.into(), hash })
     }
 }
@@ -263,6 +264,9 @@ impl Fields {
 
     /// Adds the fields whose keys are not there yet. Fields that must be renamed take no reserved key.
     pub(super) fn add_missing(&mut self, others: &Self, reserved: &Reserved) {
+        if self.is_apart_from(others) {
+            return self.add_all(others);
+        }
         for (index, mark) in others.marks.iter().enumerate() {
             if !self.has_requested(others, mark) {
                 self.push(others, index, *mark, reserved);
@@ -272,9 +276,7 @@ impl Fields {
 
     /// Appends to `out` the text of the fields whose keys are not in `others`.
     pub(super) fn write_missing_in(&self, others: &Self, reserved: &Reserved, out: &mut Vec<u8>) {
-        let is_dotted = self.dotted || others.dotted;
-        let is_renamed = !self.renames.is_empty() || !others.renames.is_empty();
-        if self.keys & others.keys == 0 && !is_dotted && !is_renamed {
+        if self.is_apart_from(others) {
             out.extend_from_slice(&self.text);
             return;
         }
@@ -288,13 +290,22 @@ impl Fields {
         }
     }
 
-    /// Takes over the content of `other` without giving up memory that is there.
-    pub(super) fn copy_from(&mut self, other: &Self) {
-        self.text.clone_from(&other.text);
-        self.marks.clone_from(&other.marks);
-        self.keys = other.keys;
-        self.dotted = other.dotted;
-        self.renames.clone_from(&other.renames);
+    /// Returns `true` if no field here has the key of one of the others, which a set of bits may already tell.
+    #[inline]
+    fn is_apart_from(&self, others: &Self) -> bool {
+        let is_dotted = self.dotted || others.dotted;
+        let is_renamed = !self.renames.is_empty() || !others.renames.is_empty();
+        self.keys & others.keys == 0 && !is_dotted && !is_renamed
+    }
+
+    /// Adds fields that are apart from those that are there.
+    fn add_all(&mut self, others: &Self) {
+        let shift = self.text.len();
+        self.text.extend_from_slice(&others.text);
+        let moved =
+            |mark: &Mark| Mark { hash: mark.hash, start: mark.start + shift, key_end: mark.key_end + shift };
+        self.marks.extend(others.marks.iter().map(moved));
+        self.keys |= others.keys;
     }
 
     /// Writes `,"key":` and returns the hash of the escaped key.

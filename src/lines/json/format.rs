@@ -99,14 +99,12 @@ pub(super) struct Format {
     constants: Text,
     /// The rules of the backend.
     pub(super) preset: &'static Preset,
-    /// Keys that fields of events may not take.
-    pub(super) reserved: Reserved,
-    /// Keys of fields of events, by their names.
-    known_keys: StaticCache<Option<KnownKey>>,
+    /// The keys of fields of events.
+    pub(super) keys: FieldKeys,
+    /// Those of fields of spans inside of a list.
+    listed_keys: Option<FieldKeys>,
     /// Target and constant fields, by the target.
     known_targets: StaticCache<Text>,
-    /// Keys that fields of spans may not take.
-    pub(super) span_reserved: Reserved,
     /// The representation of span fields, from the options.
     pub(super) span_fields: SpanFields,
     /// In bytes, of one value.
@@ -115,6 +113,33 @@ pub(super) struct Format {
 
 /// A rendered part of a line.
 type Text = Box<[u8]>;
+
+/// The keys that fields can have.
+#[derive(Debug)]
+pub(super) struct FieldKeys {
+    /// Those that they may not take.
+    pub(super) reserved: Reserved,
+    /// Rendered keys, by the names of the fields.
+    known: StaticCache<Option<KnownKey>>,
+    /// The rules of the backend.
+    preset: &'static Preset,
+}
+
+impl FieldKeys {
+    fn new(reserved: Reserved, preset: &'static Preset) -> Self {
+        Self { reserved, known: StaticCache::default(), preset }
+    }
+
+    /// Returns the key of a field, unless it depends on the value or on other fields.
+    #[inline]
+    pub(super) fn known(&self, name: &'static str) -> Option<&KnownKey> {
+        let render = || {
+            let is_of_error = self.preset.error_field(name, true).is_some();
+            if is_of_error { None } else { KnownKey::new(name, &self.reserved) }
+        };
+        self.known.for_text(name, render)?.as_ref()
+    }
+}
 
 impl Format {
     /// Renders the parts. The order is that of precedence: a fixed field gets its name first, then constants of the
@@ -127,16 +152,13 @@ impl Format {
         }
         let keys = Field::ALL.map(|field| key_text(field, options, preset, &mut reserved));
         let constants = constants(options, preset, &mut reserved);
-        let span_reserved = match options.span_fields {
-            SpanFields::Nested => {
-                let mut reserved = Reserved::new(preset.unfolds);
-                reserved.insert(SPAN_NAME, Role::Owned);
-                // The names for renamed keys.
-                reserved.insert("field", Role::Object);
-                reserved
-            }
-            SpanFields::Merged | SpanFields::Off => reserved.clone(),
-        };
+        let listed_keys = (options.span_fields == SpanFields::Nested).then(|| {
+            let mut reserved = Reserved::new(preset.unfolds);
+            reserved.insert(SPAN_NAME, Role::Owned);
+            // The names for renamed keys.
+            reserved.insert("field", Role::Object);
+            FieldKeys::new(reserved, preset)
+        });
         let missing_ids = missing_ids(options.missing_ids, &keys);
         let [timestamp, level, message, mut trace_id, span_id, trace_flags, target] = keys;
         trace_id = opened(trace_id);
@@ -158,10 +180,9 @@ impl Format {
             constants: constants.into(),
             preset,
             max_field_length: options.max_field_length.min(MAX_LINE_TEXT),
-            reserved,
-            known_keys: StaticCache::default(),
+            keys: FieldKeys::new(reserved, preset),
+            listed_keys,
             known_targets: StaticCache::default(),
-            span_reserved,
             span_fields: options.span_fields,
         }
     }
@@ -215,10 +236,9 @@ impl Format {
         }
     }
 
-    /// Returns the key of an event's field, unless it is not the same in every line.
-    #[inline]
-    pub(super) fn known_key(&self, name: &'static str) -> Option<&KnownKey> {
-        self.known_keys.for_text(name, || KnownKey::new(name, &self.reserved))?.as_ref()
+    /// Returns the keys of fields of spans.
+    pub(super) fn span_keys(&self) -> &FieldKeys {
+        self.listed_keys.as_ref().unwrap_or(&self.keys)
     }
 
     /// Writes a target that lives as long as the program, and the constant fields.

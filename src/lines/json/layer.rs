@@ -23,7 +23,6 @@ use tracing_core::dispatcher::WeakDispatch;
 use tracing_core::span::{Attributes, Id, Record};
 use tracing_core::subscriber::NoSubscriber;
 use tracing_core::{Dispatch, Event, Level, Subscriber, dispatcher};
-use tracing_log::NormalizeEvent as _;
 use tracing_subscriber::Layer;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::Context;
@@ -31,7 +30,7 @@ use tracing_subscriber::registry::LookupSpan;
 
 use super::encode;
 use super::fields::Fields;
-use super::format::{Format, Options};
+use super::format::{FieldKeys, Format, Options};
 use super::keys::SpanFields;
 use super::scratch::Scratch;
 use super::shape::Shape;
@@ -39,7 +38,7 @@ use super::spans::SpanText;
 use super::visit::Values;
 use crate::diagnostics::{self, FieldValue};
 use crate::lines::context_fields::{self, BaggageKeys};
-use crate::lines::event_context::EventContext;
+use crate::lines::event_context::{Current, EventContext, log_record_metadata};
 use crate::lines::field_visit::SharedVisit;
 use crate::lines::kept_fields::KeptFields;
 use crate::lines::redaction::Redaction;
@@ -47,7 +46,7 @@ use crate::lines::span::{KeptSpan, SpanChain};
 use crate::lines::span_table::SpanTable;
 use crate::semconv::OWN_TARGET;
 use crate::settings::secrets::REDACTED;
-use crate::trace_ids::{TraceIds, may_touch_context};
+use crate::trace_ids::{TraceIds, is_sdk_target, may_touch_context};
 
 /// Writes each event as one line of JSON. See the [module](super) for its content.
 ///
@@ -143,7 +142,7 @@ impl<W> JsonLayer<W> {
         Values {
             format: &self.format,
             redaction: &self.redaction,
-            reserved: &self.format.span_reserved,
+            keys: self.format.span_keys(),
             fields,
             event: None,
         }
@@ -182,7 +181,7 @@ where
                 let numbers = self.format.preset.numbers;
                 let key = self.format.preset.error_field(key, true).unwrap_or(key);
                 let shape = Shape::from_own_field(value, numbers);
-                let out = own.begin_shaped(key, shape, &self.format.reserved);
+                let out = own.begin_shaped(key, shape, &self.format.keys.reserved);
                 match *value {
                     FieldValue::Text(text) => encode::display(out, text, self.format.max_field_length),
                     FieldValue::Count(count) => numbers.unsigned(out, count),
@@ -207,7 +206,7 @@ where
     ) {
         let Scratch { line, fields, spans, kept, .. } = scratch;
         let mut values =
-            Values { reserved: &self.format.reserved, event: Some((line, event)), ..self.values(fields) };
+            Values { keys: &self.format.keys, event: Some((line, event)), ..self.values(fields) };
         others.visit(&mut values, &self.redaction, event, moment.is_log_record);
         self.format.ids(line, moment.ids);
         let target = moment.metadata.target();
@@ -218,25 +217,26 @@ where
                 self.format.constants(line);
             }
         }
-        context_fields::for_each(target, &self.baggage, &mut |key, value| {
+        context_fields::for_each(target, moment.has_context_fields, &self.baggage, &mut |key, value| {
             if key.is_empty() {
                 return;
             }
             spans.clear();
+            let Format { preset, keys: FieldKeys { reserved, .. }, max_field_length: max, .. } = &self.format;
             if self.redaction.is_redacted(key) {
-                encode::string(spans.begin(key, &self.format.reserved), REDACTED);
+                encode::string(spans.begin(key, reserved), REDACTED);
             } else {
-                let Format { preset, reserved, max_field_length: max, .. } = &self.format;
                 let shape = Shape::from_value(value, preset.numbers, *max);
                 preset.numbers.value(spans.begin_shaped(key, shape, reserved), value, *max);
             }
-            fields.add_missing(spans, &self.format.reserved);
+            fields.add_missing(spans, reserved);
         });
         line.extend_from_slice(fields.text());
         if let Some(span) = span.filter(|_| self.format.span_fields != SpanFields::Off) {
             let text = SpanText {
                 encode: &|kept, fields| self.encode_kept(kept, fields),
-                reserved: &self.format.span_reserved,
+                reserved: &self.format.span_keys().reserved,
+                runs_rule: self.redaction.has_rule(),
                 is_nested: self.format.span_fields == SpanFields::Nested,
                 is_typed: self.format.preset.is_typed,
                 is_cached: !self.redaction.is_running(),
@@ -260,19 +260,38 @@ where
         }
     }
 
-    /// The ids of an event, in a subscriber of the user.
-    fn ids<S>(&self, event: &Event<'_>, context: &Context<'_, S>) -> Option<TraceIds>
+    /// The span of an event, or the nearest one around it that is known here, in a subscriber of the user.
+    fn span<S>(&self, event: &Event<'_>, context: &Context<'_, S>) -> Option<Arc<OwnSpan>>
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
-        let dispatch = self.dispatch();
-        let dispatch = dispatch.as_ref();
-        TraceIds::from_event(event, dispatch).or_else(|| {
-            // A bridge that does not activate the contexts of its spans still provides them.
-            let known = event.is_contextual() && may_touch_context(event.metadata().target());
-            let span = context.event_span(event).filter(|_| known)?;
-            TraceIds::from_span(&span.id(), dispatch?)
-        })
+        if self.format.span_fields == SpanFields::Off {
+            return None;
+        }
+        // A span that is known here was not excluded by a filter around this layer.
+        let known = || self.spans.get(context.current_span().id()?);
+        event
+            .is_contextual()
+            .then(known)
+            .flatten()
+            .or_else(|| self.spans.nearest(&context.event_span(event)?))
+    }
+
+    /// The ids of an event that is not within the current OpenTelemetry span, in a subscriber of the user: of the explicit
+    /// parent, or of the current span of `tracing`, whose bridge may provide its context without activating it.
+    #[inline(never)]
+    fn ids_of_span<S>(&self, event: &Event<'_>, context: &Context<'_, S>) -> Option<TraceIds>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        if !may_touch_context(event.metadata().target()) {
+            return None;
+        }
+        let id = match event.is_contextual() {
+            true => context.event_span(event)?.id(),
+            false => event.parent()?.clone(),
+        };
+        TraceIds::from_span(&id, &self.dispatch()?)
     }
 }
 
@@ -310,14 +329,17 @@ where
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-        let normalized = event.normalized_metadata();
+        let normalized = log_record_metadata(event);
+        let is_of_sdk = is_sdk_target(event.metadata().target());
+        let Current { ids, has_fields, .. } = if is_of_sdk { Current::default() } else { Current::read() };
         let moment = EventContext {
             time: SystemTime::now(),
-            ids: self.ids(event, &context),
+            ids: ids.filter(|_| event.is_contextual()).or_else(|| self.ids_of_span(event, &context)),
+            has_context_fields: has_fields,
             metadata: normalized.as_ref().unwrap_or_else(|| event.metadata()),
             is_log_record: normalized.is_some(),
         };
-        let span = context.event_span(event).and_then(|span| self.spans.nearest(&span));
+        let span = self.span(event, &context);
         let span = span.as_deref().map(|span| span as _);
         self.write_event(event, span, &moment, &mut SharedVisit::line_only());
     }

@@ -22,7 +22,7 @@ use super::shape::{Role, Shape};
 /// Each field of each line is looked up here, so most lookups must end at once: a set of hash bits that is sixteen
 /// words wide answers "not reserved" for nearly all of them. It has room for the keys of a line; the many names of a
 /// backend have a table of their own.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Reserved {
     /// Those of the line, by hash. Keys are escaped, as they stand in the line.
     keys: Vec<(u64, Box<[u8]>, Role)>,

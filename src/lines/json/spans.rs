@@ -44,7 +44,7 @@ impl SpanCache {
 /// Buffers for encoding.
 #[derive(Debug, Default)]
 pub(super) struct SpanScratch {
-    /// A copy of a span's fields, so no lock is held while they are encoded.
+    /// A copy of a span's fields, so no lock is held while code of the program decides about them.
     kept: KeptFields,
     /// The encoded fields of one span.
     own: Fields,
@@ -62,11 +62,10 @@ impl SpanScratch {
         self.kept.capacity() + self.own.capacity()
     }
 
-    /// Encodes the own fields of a span. No lock is held meanwhile: redaction may be code of the user.
-    fn own(&mut self, span: &KeptSpan, encode: &EncodeKept<'_>) -> &Fields {
-        self.clear();
-        self.kept.append(&span.fields());
-        encode(&self.kept, &mut self.own);
+    /// Encodes the own fields of a span.
+    fn own(&mut self, span: &KeptSpan, text: &SpanText<'_>) -> &Fields {
+        self.own.clear();
+        text.encode_own(span, &mut self.kept, &mut self.own);
         &self.own
     }
 }
@@ -80,6 +79,8 @@ pub(super) struct SpanText<'a> {
     pub(super) encode: &'a EncodeKept<'a>,
     /// Keys that merged fields may not take.
     pub(super) reserved: &'a Reserved,
+    /// Redaction runs code of the program.
+    pub(super) runs_rule: bool,
     /// A list of spans instead of merged fields.
     pub(super) is_nested: bool,
     /// All values of a key in that list must have one type.
@@ -115,7 +116,7 @@ impl SpanText<'_> {
         }
         // If anything is recorded meanwhile, the generation is out of date, and the next event merges again.
         let mut cache = innermost.kept().json();
-        cache.fields.copy_from(merged);
+        std::mem::swap(&mut cache.fields, merged);
         cache.generation = generation;
     }
 
@@ -143,11 +144,23 @@ impl SpanText<'_> {
                 return merged.add_missing(&cache.fields, self.reserved);
             }
             drop(cache);
-            if span.is_in_lines {
-                merged.add_missing(scratch.own(span, self.encode), self.reserved);
+            match merged.text().is_empty() {
+                _ if !span.is_in_lines => {}
+                true => self.encode_own(span, &mut scratch.kept, merged),
+                false => merged.add_missing(scratch.own(span, self), self.reserved),
             }
             generation = generation.saturating_sub(span.version());
         }
+    }
+
+    /// Encodes the own fields of a span, with no lock held if that runs code of the program.
+    fn encode_own(&self, span: &KeptSpan, copy: &mut KeptFields, out: &mut Fields) {
+        if !self.runs_rule {
+            return (self.encode)(&span.fields(), out);
+        }
+        copy.clear();
+        copy.append(&span.fields());
+        (self.encode)(copy, out);
     }
 
     /// `,"spans":[{"name":"outer","a":1},{"name":"inner"}]`
@@ -165,7 +178,7 @@ impl SpanText<'_> {
             encode::string(text, SPAN_NAME);
             text.push(b':');
             encode::string(text, &span.name);
-            let own = scratch.own(span, self.encode);
+            let own = scratch.own(span, self);
             match self.reserved.unfolds() {
                 true => keys.write(own, self.reserved, text),
                 false => text.extend_from_slice(own.text()),

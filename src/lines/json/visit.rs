@@ -15,8 +15,7 @@ use tracing_core::Event;
 
 use super::encode;
 use super::fields::Fields;
-use super::format::Format;
-use super::reserved::Reserved;
+use super::format::{FieldKeys, Format};
 use super::shape::Shape;
 use crate::exception::{ERROR_FIELD, ErrorText, EventException};
 use crate::lines::event_field::{EventField, FieldOutput, FieldValue, exception_of};
@@ -31,8 +30,8 @@ pub(super) struct Values<'a> {
     pub(super) format: &'a Format,
     /// The rule for the values to replace.
     pub(super) redaction: &'a Redaction,
-    /// Keys that are taken: those of the line for events, fewer inside of the list of spans.
-    pub(super) reserved: &'a Reserved,
+    /// The keys of the fields.
+    pub(super) keys: &'a FieldKeys,
     /// The text written so far.
     pub(super) fields: &'a mut Fields,
     /// For an event, the line that its message goes to, and the event, whose exception is described by fields of its own,
@@ -41,19 +40,17 @@ pub(super) struct Values<'a> {
 }
 
 impl FieldOutput for Values<'_> {
+    #[inline(always)]
     fn value(&mut self, field: &EventField, value: &FieldValue<'_>) {
-        match &mut self.event {
-            // The message stands in the line itself.
-            Some((line, _)) if field.is_message => {
-                if self.format.message(line) {
-                    encode_value(line, value, self.format, max_length(self.format, self.fields));
-                }
+        if let Some((line, _)) = &mut self.event
+            && field.is_message
+        {
+            // It stands in the line itself.
+            if self.format.message(line) {
+                encode_value(line, value, self.format, self.fields.text().len());
             }
-            Some(_) if !field.is_redacted => match self.renamed(field.name, value) {
-                Some(key) => self.unless_redacted(key, value),
-                None => self.field(field.name, value),
-            },
-            _ => self.field(field.name, value),
+        } else if !self.has_known_key(field.name, value) {
+            self.unknown_key(field, value);
         }
     }
 
@@ -72,7 +69,20 @@ impl FieldOutput for Values<'_> {
 impl Values<'_> {
     /// Encodes a field of a span that was kept.
     pub(super) fn kept(&mut self, name: &'static str, value: FieldValue<'_>) {
-        self.unless_redacted(name, &value);
+        let value = if self.redaction.is_redacted(name) { FieldValue::Text(REDACTED) } else { value };
+        if !self.has_known_key(name, &value) {
+            self.field(name, &value);
+        }
+    }
+
+    /// Encodes a field whose key is not the same in every line.
+    #[inline(never)]
+    fn unknown_key(&mut self, field: &EventField, value: &FieldValue<'_>) {
+        let is_shown = self.event.is_some() && !field.is_redacted;
+        match is_shown.then(|| self.renamed(field.name, value)).flatten() {
+            Some(key) => self.unless_redacted(key, value),
+            None => self.field(field.name, value),
+        }
     }
 
     /// Encodes a field, or the replacement of a redacted value.
@@ -80,21 +90,25 @@ impl Values<'_> {
         self.field(key, if self.redaction.is_redacted(key) { &FieldValue::Text(REDACTED) } else { value });
     }
 
+    /// Encodes a field if its key was rendered before.
+    #[inline(always)]
+    fn has_known_key(&mut self, name: &'static str, value: &FieldValue<'_>) -> bool {
+        let Some(key) = self.keys.known(name) else { return false };
+        let before = self.fields.text().len();
+        encode_value(self.fields.begin_known(key), value, self.format, before);
+        true
+    }
+
     /// Encodes a field, unless it has no name.
+    #[inline(never)]
     fn field(&mut self, key: &'static str, value: &FieldValue<'_>) {
         if key.is_empty() {
             return;
         }
-        let max = max_length(self.format, self.fields);
-        let known = self.event.as_ref().and_then(|_| self.format.known_key(key));
-        let out = match known {
-            Some(known) => self.fields.begin_known(known),
-            None => {
-                let shape = Shape::from_field(value, self.format.preset.numbers, max);
-                self.fields.begin_shaped(key, shape, self.reserved)
-            }
-        };
-        encode_value(out, value, self.format, max);
+        let before = self.fields.text().len();
+        let shape = Shape::from_field(value, self.format.preset.numbers, max_length(self.format, before));
+        let out = self.fields.begin_shaped(key, shape, &self.keys.reserved);
+        encode_value(out, value, self.format, before);
     }
 
     /// Returns the preset's name for a field of an event that describes an error.
@@ -146,13 +160,15 @@ impl Values<'_> {
     }
 }
 
-/// Returns how long the next text may be, in bytes.
-fn max_length(format: &Format, fields: &Fields) -> usize {
-    format.max_field_length.min(room_beside(fields.text().len(), MAX_LINE_TEXT))
+/// Returns how long the next text may be beside fields of so many bytes.
+#[inline]
+fn max_length(format: &Format, fields: usize) -> usize {
+    format.max_field_length.min(room_beside(fields, MAX_LINE_TEXT))
 }
 
-/// Appends a value. Its text has at most `max` bytes.
-fn encode_value(out: &mut Vec<u8>, value: &FieldValue<'_>, format: &Format, max: usize) {
+/// Appends a value. `fields` are the bytes of the fields before it.
+#[inline(always)]
+fn encode_value(out: &mut Vec<u8>, value: &FieldValue<'_>, format: &Format, fields: usize) {
     let numbers = format.preset.numbers;
     match *value {
         FieldValue::Bool(value) => encode::bool(out, value),
@@ -160,9 +176,11 @@ fn encode_value(out: &mut Vec<u8>, value: &FieldValue<'_>, format: &Format, max:
         FieldValue::U64(value) => numbers.unsigned(out, value),
         FieldValue::F64(value) => numbers.float(out, value),
         FieldValue::Text(text) | FieldValue::Error { message: text, .. } => {
-            encode::string_up_to(out, text, max);
+            encode::string_up_to(out, text, max_length(format, fields));
         }
         // Base64 makes four bytes of three.
-        FieldValue::Bytes(value) => encode::bytes(out, &value[..value.len().min(max / 4 * 3)]),
+        FieldValue::Bytes(value) => {
+            encode::bytes(out, &value[..value.len().min(max_length(format, fields) / 4 * 3)]);
+        }
     }
 }

@@ -126,7 +126,7 @@ where
         let target = moment.metadata.target();
         let mut values = self.values();
         others.visit(&mut values, &self.redaction, event, moment.is_log_record);
-        context_fields::for_each(target, &self.baggage, &mut |key, value| {
+        context_fields::for_each(target, moment.has_context_fields, &self.baggage, &mut |key, value| {
             if values.fields.iter().all(|(there, _)| there != key) {
                 values.add_unless_redacted(key, || shown(|text| write!(text, "{value}")));
             }

@@ -10,13 +10,13 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue as ProtoValue, any_value};
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ScopeLogs};
 use prost::Message;
 use tracing_core::LevelFilter;
-use tracing_log::NormalizeEvent as _;
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::registry::Registry;
 
 use super::super::*;
 use crate::export::{Consumer, LogQueue, Workers};
+use crate::lines::event_context::log_record_metadata;
 use crate::lines::field_visit::SharedVisit;
 use crate::settings::QueueSettings;
 
@@ -30,10 +30,11 @@ pub(super) struct ToLogs {
 impl<S: tracing::Subscriber> Layer<S> for ToLogs {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let time = SystemTime::UNIX_EPOCH + Duration::from_nanos(NANOS);
-        let normalized = event.normalized_metadata();
+        let normalized = log_record_metadata(event);
         let moment = EventContext {
             time,
             ids: self.ids,
+            has_context_fields: false,
             metadata: normalized.as_ref().unwrap_or_else(|| event.metadata()),
             is_log_record: normalized.is_some(),
         };
