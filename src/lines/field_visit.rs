@@ -57,17 +57,7 @@ impl<'a> SharedVisit<'a> {
     /// Shows the fields of an event that has no line.
     pub(crate) fn visit_without_line(&mut self, event: &Event<'_>, is_log_record: bool) {
         let kind = Kind::Event { is_log_record, has_message: false };
-        match &mut self.outputs {
-            [Some(only), None, None] => {
-                let first = Some((&mut **only, self.redaction));
-                event.record(&mut FieldVisitor { first, others: None, kind });
-            }
-            _ => event.record(&mut FieldVisitor {
-                first: None::<(&mut KeptFields, _)>,
-                others: Some(self),
-                kind,
-            }),
-        }
+        event.record(&mut FieldVisitor { first: None::<(&mut KeptFields, _)>, others: Some(self), kind });
     }
 
     /// Shows a field.
@@ -92,6 +82,17 @@ impl<'a> SharedVisit<'a> {
             }
         }
     }
+}
+
+/// Shows the fields of an event to its only output.
+pub(crate) fn visit_event<F: FieldOutput + ?Sized>(
+    event: &Event<'_>,
+    is_log_record: bool,
+    output: &mut F,
+    redaction: &Redaction,
+) {
+    let kind = Kind::Event { is_log_record, has_message: false };
+    event.record(&mut FieldVisitor { first: Some((output, redaction)), others: None, kind });
 }
 
 /// Returns a visitor that shows the fields of a span to an output.

@@ -26,7 +26,7 @@ impl<T> Default for StaticCache<T> {
 
 impl<T> StaticCache<T> {
     /// Returns what `compute` returned for this text, or `None` if its places are taken.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn for_text(&self, text: &'static str, compute: impl FnOnce() -> T) -> Option<&T> {
         self.get((text.as_ptr().addr(), text.len()), compute)
     }
@@ -37,7 +37,7 @@ impl<T> StaticCache<T> {
         self.get(((&raw const *value).addr(), 0), compute)
     }
 
-    #[inline]
+    #[inline(always)]
     fn get(&self, key: Key, compute: impl FnOnce() -> T) -> Option<&T> {
         let first = key.0.wrapping_mul(MULTIPLIER) >> (usize::BITS - SLOTS.ilog2());
         for place in first..first + PLACES {

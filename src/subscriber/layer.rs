@@ -295,28 +295,18 @@ where
             metadata,
             is_log_record,
         };
+        let lines = self.lines.as_ref().filter(|_| line);
+        let records = self.records.as_ref().filter(|_| record);
+        if bridge.is_none() && events.is_none() {
+            return self.show(event, &context, lines, records, [None, None]);
+        }
         let is_panic = metadata.target() == PANIC_TARGET;
         let events = events.filter(|_| !is_panic);
         let mut mark = bridge.filter(|_| !is_panic).and_then(|it| Mark::new(event, it, &self.marks));
         let mut span_event = events.map(|_| KeptFields::default());
-        let lines = self.lines.as_ref().filter(|_| line);
-        let span = self.spans.state_for_event(event);
-        let span = span.as_deref().map(|span| span as &dyn SpanChain);
-        let mut visit = |record: Option<&mut dyn FieldOutput>| {
-            let record = record.map(|record| record as _);
-            let mark = mark.as_mut().map(|mark| mark.fields() as _);
-            let span_event = span_event.as_mut().map(|fields| fields as _);
-            let mut others = SharedVisit::new([record, mark, span_event], &self.marks.redaction);
-            match lines {
-                Some(lines) => lines.write_event(event, span, &context, &mut others),
-                None => others.visit_without_line(event, is_log_record),
-            }
-        };
-        // The line comes first: a panic is written even if a later step fails.
-        match self.records.as_ref().filter(|_| record) {
-            Some(records) => records(event, &context, span, &mut visit),
-            None => visit(None),
-        }
+        let of_span =
+            [mark.as_mut().map(|mark| mark.fields() as _), span_event.as_mut().map(|fields| fields as _)];
+        self.show(event, &context, lines, records, of_span);
         if let Some((bridge, fields)) = events.zip(span_event) {
             bridge.add_event(event, metadata, &fields, context.time);
         }
@@ -325,6 +315,40 @@ where
         }
         if let Some(bridge) = bridge.filter(|_| is_panic) {
             errors::note_panic(event, bridge, &self.marks);
+        }
+    }
+
+    /// Writes an event as a line and as a record, and shows its fields to what becomes of it in its span.
+    fn show(
+        &self,
+        event: &Event<'_>,
+        context: &EventContext<'_>,
+        lines: Option<&Lines>,
+        records: Option<&Records>,
+        mut of_span: [Option<&mut dyn FieldOutput>; 2],
+    ) {
+        let is_only_record = lines.is_none() && of_span.iter().all(Option::is_none);
+        let span = match is_only_record && !self.has_span_fields_in_records {
+            true => None,
+            false => self.spans.state_for_event(event),
+        };
+        let span = span.as_deref().map(|span| span as &dyn SpanChain);
+        if is_only_record && let Some(records) = records {
+            return records(event, context, span, None);
+        }
+        let mut visit = |record: Option<&mut dyn FieldOutput>| {
+            let record = record.map(|record| record as _);
+            let [mark, span_event] = of_span.each_mut().map(|output| output.as_deref_mut().map(|it| it as _));
+            let mut others = SharedVisit::new([record, mark, span_event], &self.marks.redaction);
+            match lines {
+                Some(lines) => lines.write_event(event, span, context, &mut others),
+                None => others.visit_without_line(event, context.is_log_record),
+            }
+        };
+        // The line comes first: a panic is written even if a later step fails.
+        match records {
+            Some(records) => records(event, context, span, Some(&mut visit)),
+            None => visit(None),
         }
     }
 

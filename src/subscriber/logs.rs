@@ -17,8 +17,8 @@
 //! becomes `[panicked]`; the rest of the record is not touched by that. A field without a name is dropped, and
 //! counted as a dropped attribute.
 //!
-//! Records go as bytes straight into the queue, without an allocation once the thread's buffers have grown. Only
-//! where the user has added log processors they take the longer way through the SDK, with the same content.
+//! Records go as bytes straight into the queue, without an allocation once the thread's buffers have grown. What all
+//! events of a callsite have in common is encoded once ([`EncodedCallsite`]). Only where the user has added log processors they take the longer way through the SDK, with the same content.
 
 mod encoded;
 mod fields;
@@ -33,13 +33,14 @@ use opentelemetry_sdk::logs::SdkLoggerProvider;
 use tracing_core::{Event, Level, Metadata};
 
 use self::encoded::EncodedRecord;
-use self::fields::{CallsiteRecord, EncodedPlace, EventFields, Record as _};
+use self::fields::{CallsiteRecord, EncodedParts, EventFields, Record as _};
 use self::sdk::SdkLogs;
 use crate::diagnostics::shared_level::SharedLevel;
 use crate::export::Queue;
 use crate::export::encode::{self, LogFields};
 use crate::lines::event_context::EventContext;
 use crate::lines::event_field::FieldOutput;
+use crate::lines::field_visit::visit_event;
 use crate::lines::redaction::Redaction;
 use crate::lines::span::{SpanChain, scope};
 use crate::lines::static_cache::StaticCache;
@@ -95,18 +96,18 @@ impl OtlpLogs {
 
     /// Makes a record of the event. `extra` are attributes of a `LogRecord`, encoded: fields of spans and contexts.
     ///
-    /// The caller has filtered, and does not come here from the I/O thread or a suppressed context. It shows the fields
-    /// to what `visit` is called with, which is called once, record or not.
+    /// The caller has filtered, and does not come here from the I/O thread or a suppressed context. If it has other
+    /// outputs, it shows the fields to what `visit` is called with, which is called once, record or not.
     pub(crate) fn on_event(
         &self,
         event: &Event<'_>,
         moment: &EventContext<'_>,
         extra: &[u8],
-        visit: &mut VisitEvent<'_>,
+        visit: Option<&mut VisitEvent<'_>>,
     ) {
         let EventContext { time, ids, metadata, .. } = *moment;
         if !self.options.wants(*metadata.level(), ids) {
-            return visit(None);
+            return visit.into_iter().for_each(|visit| visit(None));
         }
         let severity = severity(*metadata.level());
         let is_log_record = moment.is_log_record;
@@ -117,11 +118,17 @@ impl OtlpLogs {
                 let known = if is_log_record { None } else { callsites.for_value(event.metadata(), new) };
                 let unknown = known.is_none().then(|| CallsiteRecord::new(event.metadata(), is_log_record));
                 let Some(callsite) = known.map(|known| &known.record).or(unknown.as_ref()) else { return };
-                LogFields::write_header(&mut scratch.item, time, severity, ids);
+                LogFields::write_header(&mut scratch.item, time, ids);
+                if known.is_none() {
+                    LogFields::severity(&mut scratch.item, severity);
+                }
                 let mut record = EncodedRecord::new(&mut scratch.item, self.options.limits.value_length);
                 let mut fields = EventFields::new(event, is_log_record, callsite, &self.options, &mut record);
-                visit(Some(&mut fields));
-                fields.finish(extra, metadata, known.map(|known| &known.place));
+                match visit {
+                    Some(visit) => visit(Some(&mut fields)),
+                    None => visit_event(event, is_log_record, &mut fields, &self.options.redaction),
+                }
+                fields.finish(extra, metadata, known.map(|known| &known.parts));
                 match known {
                     Some(known) => queue.push(&known.scope, &scratch.item),
                     None => {
@@ -133,7 +140,10 @@ impl OtlpLogs {
             Way::Sdk(sdk) => sdk.emit(metadata.target(), time, severity, ids, |record| {
                 let callsite = CallsiteRecord::new(event.metadata(), is_log_record);
                 let mut fields = EventFields::new(event, is_log_record, &callsite, &self.options, record);
-                visit(Some(&mut fields));
+                match visit {
+                    Some(visit) => visit(Some(&mut fields)),
+                    None => visit_event(event, is_log_record, &mut fields, &self.options.redaction),
+                }
                 fields.finish(extra, metadata, None);
             }),
         }
@@ -147,22 +157,25 @@ struct EncodedCallsite {
     record: CallsiteRecord,
     /// The encoded scope: the target as its name.
     scope: Vec<u8>,
-    /// File and line of the macro, encoded.
-    place: EncodedPlace,
+    /// Severity, event name and place.
+    parts: EncodedParts,
 }
 
 impl EncodedCallsite {
     /// Encodes the parts once for a callsite of `tracing`. Not for those of the `log` crate, which many places share.
     fn new(metadata: &'static Metadata<'static>, options: &LogOptions) -> Self {
         let record = CallsiteRecord::new(metadata, false);
-        let (mut scope, mut place) = (Vec::new(), EncodedPlace::default());
+        let (mut scope, mut parts) = (Vec::new(), EncodedParts::default());
         encode::scope_name(&mut scope, metadata.target());
-        let mut encoded = EncodedRecord::new(&mut place.attributes, options.limits.value_length);
+        LogFields::severity(&mut parts.fields, severity(*metadata.level()));
+        record.name().into_iter().for_each(|name| LogFields::event_name(&mut parts.fields, name));
+        parts.place_start = parts.fields.len();
+        let mut encoded = EncodedRecord::new(&mut parts.fields, options.limits.value_length);
         record.write_place(metadata, |key, value| {
             encoded.attribute(key, value);
-            place.count += 1;
+            parts.place_count += 1;
         });
-        Self { record, scope, place }
+        Self { record, scope, parts }
     }
 }
 

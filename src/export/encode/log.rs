@@ -6,7 +6,7 @@
 //! | of the OpenTelemetry Logs API | an [`SdkLogRecord`] that its processors have seen | [`log_record`] |
 //!
 //! Both write the same fields. Their order on the wire differs, which protobuf allows: a record of an event begins with
-//! the fields of fixed size, in one append.
+//! the fields of fixed size, and ends with what is the same in all events of its callsite.
 
 use std::time::SystemTime;
 
@@ -60,27 +60,27 @@ impl LogFields {
     /// happens.
     ///
     /// Without `ids` the record belongs to no trace.
-    pub(crate) fn write_header(
-        out: &mut Vec<u8>,
-        time: SystemTime,
-        severity: Severity,
-        ids: Option<TraceIds>,
-    ) {
+    pub(crate) fn write_header(out: &mut Vec<u8>, time: SystemTime, ids: Option<TraceIds>) {
         let time = nanos(time);
         let mut fields = FixedFields::new();
         fields.fixed64(TIME, time);
         fields.fixed64(OBSERVED_TIME, time);
-        fields.small_uint(SEVERITY_NUMBER, severity as u8);
         if let Some(ids) = ids {
             fields.fixed32(FLAGS, u32::from(ids.flags.to_u8()));
             fields.bytes(TRACE_ID, ids.trace_id.to_bytes());
             fields.bytes(SPAN_ID, ids.span_id.to_bytes());
         }
         fields.write(out);
+    }
+
+    /// Appends the severity: its number and its name.
+    pub(crate) fn severity(out: &mut Vec<u8>, severity: Severity) {
+        uint(out, SEVERITY_NUMBER, severity as u64);
         bytes(out, SEVERITY_TEXT, severity.name().as_bytes());
     }
 
     /// Appends the message as the body. It is not cut at the limit of attributes, only at the limit of any text.
+    #[inline]
     pub(crate) fn body(out: &mut Vec<u8>, text: &str) {
         let text = truncated(text, None);
         length(out, BODY, framed_len(text.len()));

@@ -221,14 +221,6 @@ impl FixedFields {
         }
     }
 
-    /// Adds a number below 128, left out when it is zero.
-    #[inline]
-    pub(super) fn small_uint(&mut self, field: u8, value: u8) {
-        if value != 0 {
-            self.append([field << 3 | VARINT, value & 0x7f]);
-        }
-    }
-
     /// Adds a field of `N` bytes, fewer than 128, such as an id.
     #[inline]
     pub(super) fn bytes<const N: usize>(&mut self, field: u8, value: [u8; N]) {

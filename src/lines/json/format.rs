@@ -131,7 +131,7 @@ impl FieldKeys {
     }
 
     /// Returns the key of a field, unless it depends on the value or on other fields.
-    #[inline]
+    #[inline(always)]
     pub(super) fn known(&self, name: &'static str) -> Option<&KnownKey> {
         let render = || {
             let is_of_error = self.preset.error_field(name, true).is_some();

@@ -59,9 +59,10 @@ impl<S> From<Arc<SpanBridge>> for Spans<S> {
     }
 }
 
-/// Writes an event in a span as an OTLP record. Shows its fields to the visitors of other outputs, too.
-pub(crate) type Records =
-    Box<dyn Fn(&Event<'_>, &EventContext<'_>, Option<&dyn SpanChain>, &mut VisitEvent<'_>) + Send + Sync>;
+/// Writes an event in a span as an OTLP record. Shows its fields to the visitors of other outputs, too, if there are any.
+pub(crate) type Records = Box<
+    dyn Fn(&Event<'_>, &EventContext<'_>, Option<&dyn SpanChain>, Option<&mut VisitEvent<'_>>) + Send + Sync,
+>;
 
 impl<S> LayerParts<S>
 where

@@ -37,6 +37,7 @@ impl Record for EncodedRecord<'_> {
         LogFields::event_name(self.out, name);
     }
 
+    #[inline(always)]
     fn attribute(&mut self, key: &str, value: FieldValue<'_>) {
         let (out, field, limit) = (&mut *self.out, LogFields::ATTRIBUTE, self.limit);
         let start = out.len();
@@ -54,8 +55,8 @@ impl Record for EncodedRecord<'_> {
         self.attributes += out.len() - start;
     }
 
-    fn encoded_attribute(&mut self, attribute: &[u8]) {
-        self.out.extend_from_slice(attribute);
+    fn encoded(&mut self, fields: &[u8]) {
+        self.out.extend_from_slice(fields);
     }
 
     fn dropped_attributes(&mut self, count: u32) {

@@ -20,7 +20,7 @@ use tracing_core::{Event, Metadata};
 use super::LogOptions;
 use crate::exception::ErrorText;
 use crate::export::encode;
-use crate::lines::event_field::{EventField, FieldOutput, FieldValue, exception_of, plain};
+use crate::lines::event_field::{EventField, FieldOutput, FieldValue, MESSAGE, exception_of, plain};
 use crate::semconv::{
     CODE_FILE_PATH, CODE_LINE_NUMBER, EXCEPTION_MESSAGE, EXCEPTION_STACKTRACE, EXCEPTION_TYPE,
 };
@@ -34,8 +34,8 @@ pub(super) trait Record {
     fn event_name(&mut self, name: &str);
     /// Writes an attribute, whose value has a type that OTLP has.
     fn attribute(&mut self, key: &str, value: FieldValue<'_>);
-    /// An attribute with its frame.
-    fn encoded_attribute(&mut self, attribute: &[u8]);
+    /// Writes an attribute with its frame, or what else is encoded in this form of a record.
+    fn encoded(&mut self, fields: &[u8]);
     /// Attributes left out for the limit.
     fn dropped_attributes(&mut self, count: u32);
 }
@@ -47,18 +47,33 @@ struct FieldNames {
     hashes: u64,
     /// Two of them may be equal.
     may_repeat: bool,
+    /// One bit for each of the first 64 fields that is an attribute under its own name, and no other has that name.
+    plain: u64,
 }
 
 impl FieldNames {
     /// Hashes the names of a callsite, without the prefix of raw identifiers.
     fn new(fields: &FieldSet) -> Self {
-        let mut names = Self { hashes: 0, may_repeat: false };
-        for field in fields {
-            let hash = Self::hash(plain(field.name()));
+        let mut names = Self { hashes: 0, may_repeat: false, plain: 0 };
+        for (index, field) in fields.iter().enumerate() {
+            let name = plain(field.name());
+            let hash = Self::hash(name);
             names.may_repeat |= names.hashes & hash != 0;
             names.hashes |= hash;
+            if index < 64 && !name.is_empty() && name != MESSAGE && !EVENT_NAME_FIELDS.contains(&name) {
+                names.plain |= 1 << index;
+            }
+        }
+        if names.may_repeat {
+            names.plain = 0;
         }
         names
+    }
+
+    /// Returns `true` if this field is an attribute under its own name, as nearly all are.
+    #[inline]
+    fn is_plain(self, index: usize) -> bool {
+        self.plain.checked_shr(index as u32).is_some_and(|bits| bits & 1 == 1)
     }
 
     /// Returns `false` if no field has this name.
@@ -96,13 +111,16 @@ impl Visit for Later {
     }
 }
 
-/// The place of a macro as attributes.
+/// What is the same in all records of a callsite, as fields of `LogRecord`: severity, event name, and the place of the macro
+/// as attributes.
 #[derive(Debug, Default)]
-pub(super) struct EncodedPlace {
-    /// Fields of `LogRecord`, each with its tag and length.
-    pub(super) attributes: Vec<u8>,
-    /// The number of attributes: 0 to 2.
-    pub(super) count: u32,
+pub(super) struct EncodedParts {
+    /// Each with its tag and length.
+    pub(super) fields: Vec<u8>,
+    /// Where the attributes begin.
+    pub(super) place_start: usize,
+    /// Their number: 0 to 2.
+    pub(super) place_count: u32,
 }
 
 /// Fields that become the name of the event, the specified one first. Of both the later field counts.
@@ -136,6 +154,11 @@ impl CallsiteRecord {
             has_file: !has(CODE_FILE_PATH),
             has_line: !has(CODE_LINE_NUMBER),
         }
+    }
+
+    /// Returns the name given to the macro, unless a field overrides it.
+    pub(super) fn name(&self) -> Option<&'static str> {
+        self.name
     }
 
     /// Writes the place of the macro: the file and the line that are no fields of the event.
@@ -178,23 +201,33 @@ impl<'a, R: Record> EventFields<'a, R> {
         Self { event, callsite, options, record, is_log_record, written: 0, dropped: 0 }
     }
 
-    /// Adds what is not among the fields: attributes of the context, and the place of the macro, which `place` has encoded
-    /// if it is the same in each event of the callsite.
-    pub(super) fn finish(mut self, extra: &[u8], metadata: &Metadata<'_>, place: Option<&EncodedPlace>) {
-        self.extra(extra);
-        if let Some(name) = self.callsite.name {
-            self.record.event_name(name);
+    /// Adds what is not among the fields: attributes of the context, and what the callsite knows, which `parts` has encoded
+    /// if it is the same in each event.
+    #[inline]
+    pub(super) fn finish(mut self, extra: &[u8], metadata: &Metadata<'_>, parts: Option<&EncodedParts>) {
+        if !extra.is_empty() {
+            self.extra(extra);
         }
-        match place.filter(|place| self.written + place.count <= self.options.limits.count) {
-            Some(place) => self.record.encoded_attribute(&place.attributes),
-            None => {
-                let callsite = self.callsite;
-                callsite.write_place(metadata, |key, value| self.attribute(key, value));
+        match parts {
+            Some(parts) if self.written + parts.place_count <= self.options.limits.count => {
+                self.record.encoded(&parts.fields);
             }
+            parts => self.write_parts(metadata, parts),
         }
         if self.dropped > 0 {
             self.record.dropped_attributes(self.dropped);
         }
+    }
+
+    /// Writes what the callsite knows: of the place as much as there is room for.
+    #[inline(never)]
+    fn write_parts(&mut self, metadata: &Metadata<'_>, parts: Option<&EncodedParts>) {
+        let callsite = self.callsite;
+        match parts {
+            Some(parts) => self.record.encoded(&parts.fields[..parts.place_start]),
+            None => callsite.name.into_iter().for_each(|name| self.record.event_name(name)),
+        }
+        callsite.write_place(metadata, |key, value| self.attribute(key, value));
     }
 
     /// Returns `true` if the callsite has a field of this name, with a value or without.
@@ -212,8 +245,13 @@ impl<'a, R: Record> EventFields<'a, R> {
         }
     }
 
-    /// Writes a field.
-    fn field(&mut self, name: &str, value: FieldValue<'_>) {
+    /// Writes a field that may have another meaning than an attribute, or a later value.
+    #[inline(never)]
+    fn field(&mut self, field: &EventField, value: FieldValue<'_>) {
+        if self.is_replaced(field) {
+            return;
+        }
+        let name = field.name;
         if EVENT_NAME_FIELDS.contains(&name) {
             return self.record.event_name(&value.text());
         }
@@ -250,12 +288,13 @@ impl<'a, R: Record> EventFields<'a, R> {
             if self.options.redaction.is_redacted(key) {
                 self.attribute(key, FieldValue::Text(REDACTED));
             } else if self.has_room() {
-                self.record.encoded_attribute(attribute);
+                self.record.encoded(attribute);
             }
         }
     }
 
     /// Counts an attribute as written or as dropped.
+    #[inline]
     fn has_room(&mut self) -> bool {
         let has_room = self.written < self.options.limits.count;
         let count = if has_room { &mut self.written } else { &mut self.dropped };
@@ -265,11 +304,14 @@ impl<'a, R: Record> EventFields<'a, R> {
 }
 
 impl<R: Record> FieldOutput for EventFields<'_, R> {
+    #[inline(always)]
     fn value(&mut self, field: &EventField, value: &FieldValue<'_>) {
         if field.is_message {
             self.record.body(&value.text());
-        } else if !self.is_replaced(field) {
-            self.field(field.name, *value);
+        } else if !self.callsite.names.is_plain(field.index) {
+            self.field(field, *value);
+        } else if self.has_room() {
+            self.record.attribute(field.name, value.in_otlp(&mut itoa::Buffer::new()));
         }
     }
 

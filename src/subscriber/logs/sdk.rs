@@ -96,7 +96,7 @@ impl Record for SdkLogRecord {
         self.add_attribute(key.to_owned(), any_value(value));
     }
 
-    fn encoded_attribute(&mut self, attribute: &[u8]) {
+    fn encoded(&mut self, attribute: &[u8]) {
         if let Some((key, value)) = encode::decoded_attribute(attribute) {
             self.add_attribute(key, value);
         }

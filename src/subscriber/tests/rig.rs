@@ -100,7 +100,7 @@ impl Rig {
             lines: Some((lines_into(&lines), line_filter.clone())),
             records: Some((
                 Box::new(move |event, moment, _, visit| {
-                    visit(None);
+                    visit.into_iter().for_each(|visit| visit(None));
                     written.lock().unwrap().push((message(event), moment.ids));
                 }),
                 handle(options.records),

@@ -43,7 +43,7 @@ impl<S: tracing::Subscriber> Layer<S> for ToLogs {
             SharedVisit::new(outputs, &self.logs.options.redaction)
                 .visit_without_line(event, moment.is_log_record);
         };
-        self.logs.on_event(event, &moment, &self.extra, &mut visit);
+        self.logs.on_event(event, &moment, &self.extra, Some(&mut visit));
     }
 }
 
