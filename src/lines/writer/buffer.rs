@@ -66,6 +66,8 @@ struct State {
     /// Bytes of one long line, in `waiting` or taken by the reader. The room for other lines does not depend on it.
     oversized: Oversized,
     lines_in_flight: u64,
+    /// Lines in `waiting`.
+    lines_waiting: u64,
     /// Bytes accepted and bytes written, in total.
     accepted: u64,
     finished: u64,
@@ -127,18 +129,21 @@ impl Buffer {
 
     /// Takes whole lines, or counts them as dropped when there is no room.
     pub(super) fn push(&self, lines: &[u8]) -> Pushed {
+        // Without the lock, which is held for the copy alone.
+        let count = count_lines(lines);
         let mut state = self.lock();
         if self.overflow == OverflowPolicy::Block && !on_io_thread() {
             state = self.wait_for_room(state, lines.len());
         }
         if !state.has_room(lines.len(), self.max_bytes) || (on_line_writer() && !state.admit_own_line()) {
             drop(state);
-            self.count_dropped(count_lines(lines));
+            self.count_dropped(count);
             return Pushed::Dropped;
         }
         let pushed = if state.ending { Pushed::Draining } else { Pushed::Taken };
         state.waiting.extend_from_slice(lines);
         state.accepted += lines.len() as u64;
+        state.lines_waiting += count;
         if state.is_oversized(lines.len(), self.max_bytes) {
             state.oversized.waiting = lines.len();
         }
@@ -195,7 +200,7 @@ impl Buffer {
         state.reader = Reader::Busy;
         std::mem::swap(&mut state.waiting, spare);
         state.in_flight = spare.len();
-        state.lines_in_flight = count_lines(spare);
+        state.lines_in_flight = std::mem::take(&mut state.lines_waiting);
         state.oversized = Oversized { waiting: 0, in_flight: state.oversized.waiting };
         if state.own_line == OwnLine::Waiting {
             state.own_line = OwnLine::InFlight;
@@ -288,7 +293,7 @@ impl Buffer {
     /// Lines that the output has not taken so far.
     pub(super) fn unwritten(&self) -> u64 {
         let state = self.lock();
-        state.lines_in_flight + count_lines(&state.waiting)
+        state.lines_in_flight + state.lines_waiting
     }
 
     /// Returns the lines that were lost so far.
