@@ -21,7 +21,7 @@ const PASSED_ON: [(&str, &str); 12] = [
     ("lifecycle/assemble/mod.rs", "warning"),
     ("lifecycle/guard/mod.rs", "hint.warning"),
     ("lifecycle/reload/mod.rs", "warning"),
-    ("lines/field_visit.rs", "field, value, &text"),
+    ("lines/field_visit.rs", "field, error, text"),
     ("settings/file/apply/exporters.rs", "warnings"),
     ("settings/file/apply/mod.rs", "{reason}"),
     ("settings/file/mod.rs", "warnings"),
