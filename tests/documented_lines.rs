@@ -13,7 +13,7 @@ use std::{fs, io};
 const CALLS: [&str; 6] = [".error(", ".warn(", ".info(", ".warn_once(", "warnings.push(", "warnings.extend("];
 
 /// Calls whose message is that of another call, or which write no line: their files, and a part of their arguments.
-const PASSED_ON: [(&str, &str); 12] = [
+const PASSED_ON: [(&str, &str); 13] = [
     ("builder/config_file.rs", "ignored_variables"),
     ("export/delivery/outage_log.rs", "message"),
     ("export/destination/tls.rs", "&error"),
@@ -22,6 +22,7 @@ const PASSED_ON: [(&str, &str); 12] = [
     ("lifecycle/guard/mod.rs", "hint.warning"),
     ("lifecycle/reload/mod.rs", "warning"),
     ("lines/field_visit.rs", "field, error, text"),
+    ("lines/field_visit.rs", "field, value, &text"),
     ("settings/file/apply/exporters.rs", "warnings"),
     ("settings/file/apply/mod.rs", "{reason}"),
     ("settings/file/mod.rs", "warnings"),
