@@ -18,7 +18,7 @@ use crate::settings::{
     LoadedFile, ResolvedFile,
 };
 
-/// The file that is named in code, and what is done to it.
+/// The configuration file set in code, and the changes applied to it.
 #[derive(Default)]
 pub(super) struct ConfigFileChoice {
     #[cfg(feature = "config-file")]
@@ -27,19 +27,20 @@ pub(super) struct ConfigFileChoice {
     change: Option<ConfigChange>,
 }
 
-/// What the environment or a file says, together with code.
+/// Settings resolved from the environment or a file, and from code.
 pub(super) struct Resolution {
     pub(super) settings: Settings,
-    /// Mistakes in code.
+    /// Errors in settings from code.
     pub(super) errors: Vec<InitError>,
-    /// What layers read in place of the environment, if a file replaces it.
+    /// The environment that layers read instead of the process's, if a file replaces it.
     pub(super) layer_env: Option<Env>,
     #[cfg(feature = "config-file")]
     pub(super) file: Option<LoadedFile>,
 }
 
 impl ConfigFileChoice {
-    /// Resolves the settings: from the file if one is named, otherwise from the environment.
+    /// Resolves the settings, from the configuration file if there is one, and otherwise from the
+    /// environment.
     #[cfg(feature = "config-file")]
     pub(super) fn resolve(self, config: BuilderConfig, env: &Env) -> Result<Resolution, Vec<InitError>> {
         if let Some(path) = env.config_file(EXPERIMENTAL_CONFIG_FILE) {
@@ -85,15 +86,16 @@ impl fmt::Debug for ConfigFileChoice {
 /// The configuration file.
 #[cfg(feature = "config-file")]
 impl Builder {
-    /// The standard configuration file of OpenTelemetry, in YAML; needs the feature `config-file`.
+    /// Sets the standard OpenTelemetry configuration file, in YAML. Needs the feature `config-file`.
     ///
-    /// A file replaces the environment as a whole: other variables count only where the file refers to them, as
-    /// `${NAME}`. Code gives what a file cannot (layers, processors, closures), attributes of the resource that the
-    /// file does not name, and settings of this crate that are absent from its section
-    /// `distribution.telemetry_bootstrap`. A mistake in the file is an error of `build()`, which lists them all.
+    /// A configuration file replaces the environment: other variables are only read where the file references
+    /// them, as `${NAME}`. Code provides what a file cannot (layers, processors, closures), resource
+    /// attributes that the file does not set, and settings of this crate that are absent from its section
+    /// `distribution.telemetry_bootstrap`. An error in the file is an error of `build()`, which lists all of
+    /// them.
     ///
-    /// Overridden by `OTEL_CONFIG_FILE`. Default: none. The chapter
-    /// [`configuration_file`](crate::_documentation::configuration_file) has all of it.
+    /// Overridden by `OTEL_CONFIG_FILE`. Default: none. See the chapter
+    /// [`configuration_file`](crate::_documentation::configuration_file).
     ///
     /// ```no_run
     /// let _telemetry = telemetry_bootstrap::init().config_file("/etc/otel/config.yaml").build()?;
@@ -104,13 +106,13 @@ impl Builder {
         self
     }
 
-    /// Returns the settings in effect as a configuration file, of which [`build`](Self::build) makes the same
-    /// telemetry. Starts nothing.
+    /// Returns the effective settings as a configuration file, without starting telemetry.
+    /// [Building](Self::build) from that file gives the same telemetry.
     ///
-    /// With it a program moves from variables and code to a file: print the file, look through it, and name it by
-    /// `OTEL_CONFIG_FILE`. Comments say which variable or setter each value came from, and at the top, what a file has
-    /// no place for. Secrets, such as the values of headers, are references to variables; a comment says so where the
-    /// variable has to be set first.
+    /// Use it to move a program from variables and code to a file: print the file, review it, and set
+    /// `OTEL_CONFIG_FILE` to its path. Comments name the variable or setter of each value; those at the top
+    /// list what a file cannot express. Secrets, such as header values, are written as references to
+    /// variables, with a comment if the variable has to be set first.
     ///
     /// ```
     /// let builder = || telemetry_bootstrap::init().service_name("greeter").endpoint("http://collector:4317");
@@ -121,7 +123,7 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// [`InitError`] for the mistakes in settings that `build()` would report.
+    /// [`InitError`] for the invalid settings that `build()` would report.
     pub fn effective_configuration(self) -> Result<String, InitError> {
         let env = if self.ignore_env { Env::none() } else { Env::process() };
         let (settings, additions) = self.resolve()?;
@@ -130,8 +132,8 @@ impl Builder {
         Ok(EffectiveConfiguration { settings: &settings, env: &env, layers, in_code }.to_file())
     }
 
-    /// Changes the document of the configuration file before it is checked, wherever the file was named. Without a file
-    /// the closure is not called; it is called again for each version of the file that is read later.
+    /// Changes the document of the configuration file before it is checked, no matter where the file was set.
+    /// The closure is called once for each version of the file that is read, and never without a file.
     ///
     /// ```
     /// # let _ =
@@ -147,12 +149,13 @@ impl Builder {
         self
     }
 
-    /// Watches the configuration file: reads it again every `interval`, and applies what has changed, as
-    /// [`TelemetryGuard::reload`](crate::TelemetryGuard::reload) does. Zero: not watched. Without a file nothing is watched.
+    /// Watches the configuration file: reads it every `interval` and applies changes, as
+    /// [`TelemetryGuard::reload`](crate::TelemetryGuard::reload) does. Zero disables watching. Has no effect
+    /// without a configuration file.
     ///
-    /// The content is compared, so that files which are replaced or mounted (a Kubernetes `ConfigMap`) are noticed as
-    /// well. What changed, what changes only at the next start, and what is wrong with a version of the file, is logged
-    /// once.
+    /// File contents are compared, so files that are replaced or mounted (a Kubernetes `ConfigMap`) are
+    /// noticed as well. Applied changes, changes that need a restart, and errors in a version of the file are
+    /// each logged once.
     ///
     /// Overridden by `distribution.telemetry_bootstrap.reload_interval` in the file (milliseconds). Default: zero.
     ///

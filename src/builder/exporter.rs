@@ -5,28 +5,28 @@ use std::time::Duration;
 use super::Builder;
 use crate::settings::{self, Compression, Destination, HeaderSource, Protocol, RequestSigner, TlsSettings};
 
-/// Where it is sent.
+/// Destination.
 impl Builder {
-    /// The collector that traces, metrics and logs are sent to.
+    /// Sets the collector that traces, metrics and logs are sent to.
     ///
     /// | form | meaning |
     /// |---|---|
     /// | `http://collector:4317` | plaintext |
     /// | `https://collector:4317` | TLS; needs the feature `tls` |
-    /// | `collector:4317`, `collector`, `[::1]:4317` | plaintext; without a port, that of the protocol (4317, 4318) |
-    /// | `http://collector:4318`, `https://gateway/otlp` | OTLP over HTTP, by the port or the path; `/v1/traces` and so on are appended |
+    /// | `collector:4317`, `collector`, `[::1]:4317` | plaintext; the default port is that of the protocol (4317, 4318) |
+    /// | `http://collector:4318`, `https://gateway/otlp` | OTLP over HTTP, selected by the port or the path; `/v1/traces` and so on are appended |
     /// | `unix:/path`, `unix:///path` | plaintext over a Unix socket |
     ///
-    /// The protocol is the one of [`protocol`](Self::protocol), or else the one that fits the endpoint: HTTP for port
-    /// 4318 or a path (unless the port is 4317), and gRPC otherwise. If the collector turns out to speak the other one,
-    /// that one is used.
+    /// The protocol is set by [`protocol`](Self::protocol); by default it is derived from the endpoint: HTTP
+    /// for port 4318 or a path (unless the port is 4317), and gRPC otherwise. If the collector turns out to
+    /// speak the other protocol, that one is used.
     ///
-    /// Overridden by `OTEL_EXPORTER_OTLP_ENDPOINT` and its form for one signal. In a *variable* an address without a
-    /// scheme means TLS, as the OpenTelemetry specification has it, unless `OTEL_EXPORTER_OTLP_INSECURE` is `true`;
-    /// with `false` it means TLS in code too.
+    /// Overridden by `OTEL_EXPORTER_OTLP_ENDPOINT` and its per-signal variants. In a *variable*, an address
+    /// without a scheme means TLS, as the OpenTelemetry specification requires, unless
+    /// `OTEL_EXPORTER_OTLP_INSECURE` is `true`; if that is `false`, it means TLS in code too.
     ///
-    /// Default: none, and nothing is exported until an endpoint is named or an exporter is turned on
-    /// (`OTEL_TRACES_EXPORTER=otlp` and so on: then it is `http://localhost:4317`).
+    /// Default: none. Nothing is exported until an endpoint is set or an exporter is enabled
+    /// (`OTEL_TRACES_EXPORTER=otlp` and so on; the endpoint is then `http://localhost:4317`).
     ///
     /// ```
     /// # let _ =
@@ -37,10 +37,11 @@ impl Builder {
         self
     }
 
-    /// Adds a header to every export request, such as an access token. Values are never shown in messages.
+    /// Adds a header to every export request, such as an access token. The values are never shown in
+    /// messages.
     ///
-    /// Overridden, all together, by `OTEL_EXPORTER_OTLP_HEADERS` (`name=value,name=value`, percent-encoded) and its
-    /// form for one signal. Default: none.
+    /// Overridden, as a whole, by `OTEL_EXPORTER_OTLP_HEADERS` (`name=value,name=value`, percent-encoded) and
+    /// its per-signal variants. Default: none.
     ///
     /// ```
     /// # let _ =
@@ -52,9 +53,10 @@ impl Builder {
         self
     }
 
-    /// Limit for one export of one batch. Zero: none. Connecting has a limit of its own, 5 seconds.
+    /// Sets the timeout of one export request. Zero disables it. Connecting has a separate limit of 5
+    /// seconds.
     ///
-    /// Overridden by `OTEL_EXPORTER_OTLP_TIMEOUT` (milliseconds) and its form for one signal. Default: 10 s.
+    /// Overridden by `OTEL_EXPORTER_OTLP_TIMEOUT` (milliseconds) and its per-signal variants. Default: 10 s.
     ///
     /// ```
     /// use std::time::Duration;
@@ -67,10 +69,10 @@ impl Builder {
         self
     }
 
-    /// How requests are compressed.
+    /// Sets the compression of export requests.
     ///
-    /// Overridden by `OTEL_EXPORTER_OTLP_COMPRESSION` (`none`, `gzip`, `zstd`) and its form for one signal.
-    /// Default: not at all.
+    /// Overridden by `OTEL_EXPORTER_OTLP_COMPRESSION` (`none`, `gzip`, `zstd`) and its per-signal variants.
+    /// Default: none.
     ///
     /// ```
     /// use telemetry_bootstrap::Compression;
@@ -83,10 +85,10 @@ impl Builder {
         self
     }
 
-    /// The protocol in which telemetry is sent.
+    /// Sets the export protocol.
     ///
-    /// Overridden by `OTEL_EXPORTER_OTLP_PROTOCOL` (`grpc`, `http/protobuf`, `http/json`) and its form for one signal.
-    /// Default: [`Protocol::Auto`], which goes by the endpoint.
+    /// Overridden by `OTEL_EXPORTER_OTLP_PROTOCOL` (`grpc`, `http/protobuf`, `http/json`) and its per-signal
+    /// variants. Default: [`Protocol::Auto`], which derives the protocol from the endpoint.
     ///
     /// ```
     /// use telemetry_bootstrap::Protocol;
@@ -99,10 +101,11 @@ impl Builder {
         self
     }
 
-    /// PEM files of `https` connections.
+    /// Sets the PEM files for `https` connections.
     ///
-    /// Overridden, each file for itself, by `OTEL_EXPORTER_OTLP_CERTIFICATE`, `OTEL_EXPORTER_OTLP_CLIENT_KEY` and
-    /// `OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE` and their forms for one signal. Default: the system's root certificates.
+    /// Each file is overridden individually by `OTEL_EXPORTER_OTLP_CERTIFICATE`,
+    /// `OTEL_EXPORTER_OTLP_CLIENT_KEY` or `OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE`, and by its per-signal
+    /// variants. Default: the system's root certificates.
     ///
     /// ```
     /// use telemetry_bootstrap::TlsSettings;
@@ -115,9 +118,9 @@ impl Builder {
         self
     }
 
-    /// Sends all signals to another destination as well. May be called several times.
+    /// Adds a destination that all signals are sent to as well. May be called several times.
     ///
-    /// Replaced by `OTEL_TRACES_EXPORTER`, `OTEL_METRICS_EXPORTER` and `OTEL_LOGS_EXPORTER`, each for its signal.
+    /// Replaced, for each signal, by `OTEL_TRACES_EXPORTER`, `OTEL_METRICS_EXPORTER` or `OTEL_LOGS_EXPORTER`.
     /// Default: none.
     ///
     /// ```
@@ -133,10 +136,10 @@ impl Builder {
         self
     }
 
-    /// The largest request, in bytes before compression: batches are built to fit, and a request that is larger all the
-    /// same is split. One item that does not fit alone is dropped and counted as failed.
+    /// Sets the maximum size of a request, in bytes before compression. Batches are built to fit; a request
+    /// that still exceeds the limit is split. A single item that exceeds it is dropped and counted as failed.
     ///
-    /// Overridden by `OTEL_RUST_EXPORTER_OTLP_MAX_REQUEST_SIZE` and its form for one signal. Default: 64 MiB.
+    /// Overridden by `OTEL_RUST_EXPORTER_OTLP_MAX_REQUEST_SIZE` and its per-signal variants. Default: 64 MiB.
     ///
     /// ```
     /// # let _ =
@@ -147,9 +150,10 @@ impl Builder {
         self
     }
 
-    /// The proxy that connections go through: `http://host:port` or `http://user:password@host:port`; `https://` where
-    /// connections to the proxy itself have TLS, `socks5://` where it speaks SOCKS5. TLS and gRPC go through
-    /// a tunnel. Loopback addresses, `localhost` and the hosts in `NO_PROXY` are reached directly.
+    /// Sets the proxy for connections: `http://host:port` or `http://user:password@host:port`, with
+    /// `https://` if connections to the proxy itself use TLS, and `socks5://` for SOCKS5. TLS and gRPC go
+    /// through a tunnel. Loopback addresses, `localhost` and the hosts in `NO_PROXY` are connected to
+    /// directly.
     ///
     /// Overridden by `HTTPS_PROXY`, `HTTP_PROXY` and `ALL_PROXY`. Default: none.
     ///
@@ -162,9 +166,10 @@ impl Builder {
         self
     }
 
-    /// Adds a header whose value changes while the program runs, such as a token that expires; see [`HeaderSource`].
+    /// Adds a header with a value that changes while the program runs, such as a token that expires; see
+    /// [`HeaderSource`].
     ///
-    /// Overridden by `OTEL_EXPORTER_OTLP_HEADERS` and its form for one signal, where these set the same header.
+    /// Overridden by `OTEL_EXPORTER_OTLP_HEADERS` and its per-signal variants if they set the same header.
     /// Default: none.
     ///
     /// ```
@@ -180,11 +185,11 @@ impl Builder {
         self
     }
 
-    /// Signs each request, as AWS Signature Version 4 needs it. The signer sees method, URI, headers and body as they
-    /// are sent; the headers that it sets are added, other changes are not sent.
+    /// Signs each request, as AWS Signature Version 4 requires. The signer receives the method, URI, headers
+    /// and body as they will be sent. Headers that it sets are added; its other changes are ignored.
     ///
-    /// It runs on a helper thread. If it fails, panics or does not return within the timeout of an export (10 seconds
-    /// at most), the export is tried again later. No variable overrides it. Default: none.
+    /// It runs on a helper thread. If it fails, panics or exceeds the export timeout (at most 10 seconds),
+    /// the export is retried later. There is no variable for it. Default: none.
     ///
     /// ```
     /// # fn signature(_body: &[u8]) -> Result<http::HeaderValue, std::io::Error> { Err(std::io::ErrorKind::Other.into()) }
@@ -208,14 +213,14 @@ impl Builder {
     }
 }
 
-/// Where and how one signal is sent.
+/// Generates the export settings of one signal.
 macro_rules! exporter_setters {
     ($options:ident, $exporter:ident, $otlp:ident, $signal:literal, $variables:literal) => {
         impl $options {
-            #[doc = concat!("Turns the export of ", $signal, " on or off.")]
+            #[doc = concat!("Enables or disables the export of ", $signal, ".")]
             ///
-            #[doc = concat!("Overridden by `OTEL_", $variables, "_EXPORTER`: `otlp` or `none`. Default: on once an")]
-            /// endpoint is named; when turned on without one, it is `http://localhost:4317`.
+            #[doc = concat!("Overridden by `OTEL_", $variables, "_EXPORTER`: `otlp` or `none`. Default: enabled if an")]
+            /// endpoint is set. If it is enabled without one, the endpoint is `http://localhost:4317`.
             ///
             /// ```
             /// # let _ =
@@ -227,11 +232,11 @@ macro_rules! exporter_setters {
                 self
             }
 
-            #[doc = concat!("Where ", $signal, " are sent; see [`Builder::endpoint`](crate::Builder::endpoint).")]
-            /// Over HTTP, a path is used as it is; nothing is appended.
+            #[doc = concat!("Sets the endpoint that ", $signal, " are sent to; see [`Builder::endpoint`](crate::Builder::endpoint).")]
+            /// Over HTTP, the path is used as it is; nothing is appended.
             ///
             #[doc = concat!("Overridden by `OTEL_EXPORTER_OTLP_", $variables, "_ENDPOINT`, then")]
-            /// `OTEL_EXPORTER_OTLP_ENDPOINT`. Default: as for all signals.
+            /// `OTEL_EXPORTER_OTLP_ENDPOINT`. Default: the endpoint for all signals.
             ///
             /// ```
             /// # let _ =
@@ -242,11 +247,11 @@ macro_rules! exporter_setters {
                 self
             }
 
-            #[doc = concat!("Adds a header to the requests that carry ", $signal, ". If there is one here,")]
-            /// those for all signals are not sent.
+            #[doc = concat!("Adds a header to the requests that carry ", $signal, ". If any header is set here,")]
+            /// the headers for all signals are not sent.
             ///
-            #[doc = concat!("Overridden, all together, by `OTEL_EXPORTER_OTLP_", $variables, "_HEADERS`, then")]
-            /// `OTEL_EXPORTER_OTLP_HEADERS`. Default: as for all signals.
+            #[doc = concat!("Overridden, as a whole, by `OTEL_EXPORTER_OTLP_", $variables, "_HEADERS`, then")]
+            /// `OTEL_EXPORTER_OTLP_HEADERS`. Default: the headers for all signals.
             ///
             /// ```
             /// # let _ =
@@ -258,10 +263,11 @@ macro_rules! exporter_setters {
                 self
             }
 
-            /// Limit for one export of one batch. Zero: none. Connecting has a limit of its own, 5 seconds.
+            /// Sets the timeout of one export request. Zero disables it. Connecting has a separate limit of 5
+            /// seconds.
             ///
             #[doc = concat!("Overridden by `OTEL_EXPORTER_OTLP_", $variables, "_TIMEOUT`, then")]
-            /// `OTEL_EXPORTER_OTLP_TIMEOUT` (milliseconds). Default: as for all signals.
+            /// `OTEL_EXPORTER_OTLP_TIMEOUT` (milliseconds). Default: the timeout for all signals.
             ///
             /// ```
             /// # let _ =
@@ -272,10 +278,10 @@ macro_rules! exporter_setters {
                 self
             }
 
-            /// How requests are compressed.
+            /// Sets the compression of export requests.
             ///
             #[doc = concat!("Overridden by `OTEL_EXPORTER_OTLP_", $variables, "_COMPRESSION`, then")]
-            /// `OTEL_EXPORTER_OTLP_COMPRESSION`. Default: as for all signals.
+            /// `OTEL_EXPORTER_OTLP_COMPRESSION`. Default: the compression for all signals.
             ///
             /// ```
             /// # let _ =
@@ -286,10 +292,11 @@ macro_rules! exporter_setters {
                 self
             }
 
-            #[doc = concat!("The protocol in which ", $signal, " are sent.")]
+            #[doc = concat!("Sets the export protocol of ", $signal, ".")]
             ///
             #[doc = concat!("Overridden by `OTEL_EXPORTER_OTLP_", $variables, "_PROTOCOL`, then")]
-            /// `OTEL_EXPORTER_OTLP_PROTOCOL`: `grpc`, `http/protobuf`, `http/json`. Default: as for all signals.
+            /// `OTEL_EXPORTER_OTLP_PROTOCOL`: `grpc`, `http/protobuf`, `http/json`. Default: the protocol for
+            /// all signals.
             ///
             /// ```
             /// # let _ =
@@ -300,10 +307,11 @@ macro_rules! exporter_setters {
                 self
             }
 
-            /// PEM files of an `https` connection.
+            /// Sets the PEM files for an `https` connection.
             ///
-            #[doc = concat!("Overridden, each file for itself, by `OTEL_EXPORTER_OTLP_", $variables, "_CERTIFICATE`,")]
-            /// `…_CLIENT_KEY` and `…_CLIENT_CERTIFICATE`, then by those for all signals. Default: as for all signals.
+            #[doc = concat!("Each file is overridden individually by `OTEL_EXPORTER_OTLP_", $variables, "_CERTIFICATE`,")]
+            /// `…_CLIENT_KEY` and `…_CLIENT_CERTIFICATE`, then by the variables for all signals. Default: the
+            /// files for all signals.
             ///
             /// ```
             /// # let _ =
@@ -314,7 +322,7 @@ macro_rules! exporter_setters {
                 self
             }
 
-            #[doc = concat!("Sends ", $signal, " to another destination as well. May be called several times.")]
+            #[doc = concat!("Adds a destination that ", $signal, " are sent to as well. May be called several times.")]
             ///
             #[doc = concat!("Replaced by `OTEL_", $variables, "_EXPORTER`. Default: none.")]
             ///
@@ -333,11 +341,11 @@ macro_rules! exporter_setters {
                 self
             }
 
-            #[doc = concat!("The largest request with ", $signal, ", in bytes before compression; see")]
+            #[doc = concat!("Sets the maximum size of a request with ", $signal, ", in bytes before compression; see")]
             /// [`Builder::max_request_size`](crate::Builder::max_request_size).
             ///
             #[doc = concat!("Overridden by `OTEL_RUST_EXPORTER_OTLP_", $variables, "_MAX_REQUEST_SIZE`, then")]
-            /// `OTEL_RUST_EXPORTER_OTLP_MAX_REQUEST_SIZE`. Default: as for all signals.
+            /// `OTEL_RUST_EXPORTER_OTLP_MAX_REQUEST_SIZE`. Default: the limit for all signals.
             ///
             /// ```
             /// # let _ =
@@ -348,9 +356,9 @@ macro_rules! exporter_setters {
                 self
             }
 
-            #[doc = concat!("The proxy for ", $signal, "; see [`Builder::proxy`](crate::Builder::proxy).")]
+            #[doc = concat!("Sets the proxy for ", $signal, "; see [`Builder::proxy`](crate::Builder::proxy).")]
             ///
-            /// Overridden by `HTTPS_PROXY`, `HTTP_PROXY` and `ALL_PROXY`. Default: as for all signals.
+            /// Overridden by `HTTPS_PROXY`, `HTTP_PROXY` and `ALL_PROXY`. Default: the proxy for all signals.
             ///
             /// ```
             /// # let _ =
@@ -361,11 +369,12 @@ macro_rules! exporter_setters {
                 self
             }
 
-            #[doc = concat!("Adds a header whose value changes to the requests that carry ", $signal, "; see")]
-            /// [`HeaderSource`](crate::HeaderSource). If there is one here, those for all signals are not used.
+            #[doc = concat!("Adds a header with a changing value to the requests that carry ", $signal, "; see")]
+            /// [`HeaderSource`](crate::HeaderSource). If any source is set here, the sources for all signals
+            /// are not used.
             ///
             #[doc = concat!("Overridden by `OTEL_EXPORTER_OTLP_", $variables, "_HEADERS` and then")]
-            /// `OTEL_EXPORTER_OTLP_HEADERS`, where these set the same header. Default: as for all signals.
+            /// `OTEL_EXPORTER_OTLP_HEADERS` if it sets the same header. Default: the sources for all signals.
             ///
             /// ```
             /// use telemetry_bootstrap::HeaderSource;
@@ -382,8 +391,8 @@ macro_rules! exporter_setters {
             }
 
             #[doc = concat!("Signs each request that carries ", $signal, "; see")]
-            /// [`Builder::request_signer`](crate::Builder::request_signer). No variable overrides it. Default: as for
-            /// all signals.
+            /// [`Builder::request_signer`](crate::Builder::request_signer). There is no variable for it.
+            /// Default: the signer for all signals.
             ///
             /// ```
             /// # let _ =

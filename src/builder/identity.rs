@@ -1,16 +1,16 @@
-//! The setters that describe the service: attributes of its resource.
+//! Setters for resource attributes.
 
 use opentelemetry::{Key, Value};
 
 use super::Builder;
 use crate::{semconv, settings};
 
-/// The sender.
+/// Service and resource.
 impl Builder {
-    /// The name of the service (`service.name`).
+    /// Sets the name of the service (`service.name`).
     ///
     /// Overridden by `OTEL_SERVICE_NAME`, then by `service.name` in `OTEL_RESOURCE_ATTRIBUTES`. Default:
-    /// `unknown_service:` and the name of the executable.
+    /// `unknown_service:` followed by the name of the executable.
     ///
     /// ```
     /// # let _ =
@@ -21,7 +21,7 @@ impl Builder {
         self
     }
 
-    /// The version of the service (`service.version`): `env!("CARGO_PKG_VERSION")`.
+    /// Sets the version of the service (`service.version`), such as `env!("CARGO_PKG_VERSION")`.
     ///
     /// Overridden by `service.version` in `OTEL_RESOURCE_ATTRIBUTES`. Default: none.
     ///
@@ -33,7 +33,7 @@ impl Builder {
         self.resource_attribute(semconv::SERVICE_VERSION, version.into())
     }
 
-    /// The group that the service belongs to (`service.namespace`).
+    /// Sets the group that the service belongs to (`service.namespace`).
     ///
     /// Overridden by `service.namespace` in `OTEL_RESOURCE_ATTRIBUTES`. Default: none.
     ///
@@ -45,7 +45,8 @@ impl Builder {
         self.resource_attribute(semconv::SERVICE_NAMESPACE, namespace.into())
     }
 
-    /// Where the service runs (`deployment.environment.name`): `production`, `staging`, `test`, `development`.
+    /// Sets the deployment environment (`deployment.environment.name`): `production`, `staging`, `test`,
+    /// `development`.
     ///
     /// Overridden by `deployment.environment.name` in `OTEL_RESOURCE_ATTRIBUTES`. Default: none.
     ///
@@ -57,10 +58,10 @@ impl Builder {
         self.resource_attribute(semconv::DEPLOYMENT_ENVIRONMENT_NAME, name.into())
     }
 
-    /// An attribute of everything that this process sends. A later one replaces an earlier one of the same key.
+    /// Adds a resource attribute. Setting a key again replaces its value.
     ///
-    /// Overridden by the same key in `OTEL_RESOURCE_ATTRIBUTES`. Default: none beside `service.instance.id` (random,
-    /// new for each process) and what names the SDK and this crate.
+    /// Overridden by the same key in `OTEL_RESOURCE_ATTRIBUTES`. Default: only `service.instance.id` (random,
+    /// new for each process) and the attributes that identify the SDK and this crate.
     ///
     /// ```
     /// # let _ =

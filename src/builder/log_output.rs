@@ -7,10 +7,10 @@ use crate::lines::json::JsonLayer;
 use crate::lines::writer::{LogDestination, NonBlockingWriter, OverflowPolicy};
 use crate::settings::{self, LogFormat, Values};
 
-/// Settings of log lines; given to the closure of [`Builder::log_output`](crate::Builder::log_output).
+/// Settings of log lines, passed to the closure of [`Builder::log_output`](crate::Builder::log_output).
 ///
-/// Which events are written is decided by [`Builder::log_filter`](crate::Builder::log_filter), for lines and exported
-/// log records alike.
+/// Use [`Builder::log_filter`](crate::Builder::log_filter) to select events, for log lines and exported log
+/// records alike.
 ///
 /// ```
 /// use telemetry_bootstrap::{LogDestination, LogFormat, OverflowPolicy};
@@ -33,7 +33,7 @@ pub struct LogOutput {
 }
 
 impl LogOutput {
-    /// How log lines look.
+    /// Sets the format of log lines.
     ///
     /// Overridden by `OTEL_RUST_LOG_FORMAT`: `auto`, `json`, `pretty`, `off`. Default: [`LogFormat::Auto`].
     ///
@@ -48,7 +48,7 @@ impl LogOutput {
         self
     }
 
-    /// Where log lines are written. Default: standard error.
+    /// Sets the destination of log lines. Default: standard error.
     ///
     /// ```
     /// use telemetry_bootstrap::LogDestination;
@@ -61,10 +61,11 @@ impl LogOutput {
         self
     }
 
-    /// Directives for lines alone, in the syntax of `RUST_LOG`: exported log records keep
+    /// Sets filter directives for log lines only, in the syntax of `RUST_LOG`. Exported log records keep
     /// [`Builder::log_filter`](crate::Builder::log_filter).
     ///
-    /// Overridden by `OTEL_RUST_LOG_OUTPUT_FILTER`, then `RUST_LOG`. Default: as for exported log records.
+    /// Overridden by `OTEL_RUST_LOG_OUTPUT_FILTER`, then `RUST_LOG`. Default: the filter of exported log
+    /// records.
     ///
     /// ```
     /// # let _ =
@@ -75,7 +76,7 @@ impl LogOutput {
         self
     }
 
-    /// What happens to lines when the output does not keep up. Default: they are dropped and counted.
+    /// Sets the policy for lines that arrive while the buffer is full. Default: they are dropped and counted.
     ///
     /// ```
     /// use telemetry_bootstrap::OverflowPolicy;
@@ -88,7 +89,7 @@ impl LogOutput {
         self
     }
 
-    /// Changes how lines are written as JSON: names of keys, constant fields, fields of spans.
+    /// Changes the JSON format: keys, constant fields, span fields.
     ///
     /// ```
     /// use telemetry_bootstrap::json::FieldNames;

@@ -8,9 +8,9 @@ use tracing_core::{Level, LevelFilter};
 use crate::provider::{BuilderHooks, PanicGuard};
 use crate::settings::{self, Compression, Destination, HeaderSource, Protocol, SignalConfig, TlsSettings};
 
-/// Settings of exported log records alone; given to the closure of [`Builder::logs`](crate::Builder::logs).
+/// Settings of exported log records only, passed to the closure of [`Builder::logs`](crate::Builder::logs).
 ///
-/// What is set here replaces what the builder says for all signals. Log lines are set on the builder itself.
+/// They replace the builder's settings for all signals. Settings of log lines are on the builder itself.
 ///
 /// ```
 /// # let _ =
@@ -27,9 +27,9 @@ super::exporter_setters!(Logs, LOGS_EXPORTER, OTLP_LOGS, "logs", "LOGS");
 super::queue_setters!(Logs, LOG_QUEUE, "logs", "log records", "BLRP", "1 s");
 
 impl Logs {
-    /// Directives that decide which events are exported, in the syntax of `RUST_LOG`.
+    /// Sets the filter directives that select the exported events, in the syntax of `RUST_LOG`.
     ///
-    /// Overridden by `OTEL_RUST_OTLP_LOG_FILTER`, then `RUST_LOG`. Default: as for log lines.
+    /// Overridden by `OTEL_RUST_OTLP_LOG_FILTER`, then `RUST_LOG`. Default: the filter of log lines.
     ///
     /// ```
     /// # let _ =
@@ -40,7 +40,7 @@ impl Logs {
         self
     }
 
-    /// Exports no records below this level, even if the filter passes them. Default: the filter alone decides.
+    /// Exports no records below this level, even if the filter enables them. Default: no such limit.
     ///
     /// ```
     /// use telemetry_bootstrap::tracing::Level;
@@ -52,10 +52,11 @@ impl Logs {
         self
     }
 
-    /// Exports no records of traces that are not sampled. Records outside of any trace are exported. Default: all are.
+    /// Excludes records that belong to unsampled traces. Records outside of any trace are exported. Default:
+    /// all records are exported.
     ///
-    /// If few traces are sampled, log records can cost more than everything else; these are the records that no trace
-    /// in the backend leads to. Log lines are not touched.
+    /// If few traces are sampled, log records can cost more than everything else, and no exported trace
+    /// refers to these records. Log lines are not affected.
     ///
     /// ```
     /// # let _ =
@@ -66,11 +67,11 @@ impl Logs {
         self
     }
 
-    /// Gives each record the fields of the `tracing` spans around it, as attributes with their types: the event's own
-    /// field wins over a span's, and an inner span's over an outer span's. Default: the fields stand on the exported
-    /// span alone, to which the record's ids lead.
+    /// Adds the fields of the surrounding `tracing` spans to each record, as attributes with their types.
+    /// Fields of the event win over those of spans, and fields of an inner span over those of an outer span.
+    /// By default, the fields are only on the exported span, which the record references by its ids.
     ///
-    /// Fields come from the spans that the [`filter`](Self::filter) of records lets pass.
+    /// Only spans that pass the [`filter`](Self::filter) of log records contribute fields.
     ///
     /// ```
     /// # let _ =
@@ -81,7 +82,7 @@ impl Logs {
         self
     }
 
-    /// Attributes of one record; later ones are dropped and counted.
+    /// Sets the maximum number of attributes per record. Further attributes are dropped and counted.
     ///
     /// Overridden by `OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT`, then `OTEL_ATTRIBUTE_COUNT_LIMIT`. Default: 128.
     ///
@@ -94,10 +95,10 @@ impl Logs {
         self
     }
 
-    /// Characters of one attribute's text; longer texts are cut.
+    /// Sets the maximum length of string attribute values, in characters. Longer strings are truncated.
     ///
-    /// Overridden by `OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT`, then `OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT`. Default:
-    /// only the limit of 4 MiB that every text has.
+    /// Overridden by `OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT`, then `OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT`.
+    /// Default: only the limit of 4 MiB that applies to every string.
     ///
     /// ```
     /// # let _ =
@@ -108,8 +109,9 @@ impl Logs {
         self
     }
 
-    /// Adds a log processor of the SDK beside the export. Processors are called in the order in which they are added,
-    /// before the export, so that what they change is exported. One that panics costs only what it would have changed.
+    /// Adds an SDK log processor, in addition to the built-in export. Processors are called in the order in
+    /// which they were added, before the export, so their changes are exported. If a processor panics, the
+    /// record is exported without its changes.
     ///
     /// ```
     /// use telemetry_bootstrap::opentelemetry_sdk::logs::LogProcessor;

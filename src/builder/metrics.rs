@@ -14,9 +14,9 @@ use crate::settings::{
     SignalConfig, TlsSettings,
 };
 
-/// Settings of metrics alone; given to the closure of [`Builder::metrics`](crate::Builder::metrics).
+/// Settings of metrics only, passed to the closure of [`Builder::metrics`](crate::Builder::metrics).
 ///
-/// These settings replace the builder's settings for all signals.
+/// They replace the builder's settings for all signals.
 ///
 /// ```
 /// use std::time::Duration;
@@ -45,7 +45,7 @@ impl fmt::Debug for Metrics {
 super::exporter_setters!(Metrics, METRICS_EXPORTER, OTLP_METRICS, "metrics", "METRICS");
 
 impl Metrics {
-    /// Time between two collections; each is exported.
+    /// Sets the interval between collections. Each collection is exported.
     ///
     /// Overridden by `OTEL_METRIC_EXPORT_INTERVAL` (milliseconds). Default: 10 s.
     ///
@@ -60,7 +60,7 @@ impl Metrics {
         self
     }
 
-    /// Limit for delivering one collection, including retries. Zero: none.
+    /// Sets the time limit for exporting one collection, including retries. Zero: none.
     ///
     /// Overridden by `OTEL_METRIC_EXPORT_TIMEOUT` (milliseconds). Default: 30 s.
     ///
@@ -75,15 +75,15 @@ impl Metrics {
         self
     }
 
-    /// Whether sums and histograms are exported since the start or since the last collection.
+    /// Sets the temporality of sums and histograms: exported since the start, or since the last collection.
     ///
-    /// Overridden by `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE`: `cumulative`, `delta`, `lowmemory`. Default:
-    /// since the start (`Cumulative`), as Prometheus needs it.
+    /// Overridden by `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE`: `cumulative`, `delta`, `lowmemory`.
+    /// Default: since the start (`Cumulative`), as Prometheus requires.
     ///
-    /// Deltas of observed counters are the differences of what callbacks observe. An attribute set that a callback
-    /// leaves out at one collection, while it observes others, starts again at zero: observed as 7, not at all, and as
-    /// 9, it is exported as 7 and 9. So a callback should observe each set every time. An observed counter that a view
-    /// makes a histogram stays cumulative.
+    /// Deltas of observable counters are the differences of the observed values. If a callback skips an
+    /// attribute set in one collection, that set restarts from zero: observations of 7, none and 9 are
+    /// exported as 7 and 9. Callbacks should therefore observe every set each time. An observable counter
+    /// that a view turns into a histogram stays cumulative.
     ///
     /// ```
     /// use telemetry_bootstrap::opentelemetry_sdk::metrics::Temporality;
@@ -96,7 +96,7 @@ impl Metrics {
         self
     }
 
-    /// How histograms without a view of their own are aggregated.
+    /// Sets the default histogram aggregation, for histograms that no view configures.
     ///
     /// Overridden by `OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION`: `explicit_bucket_histogram`,
     /// `base2_exponential_bucket_histogram`. Default: explicit buckets.
@@ -113,7 +113,7 @@ impl Metrics {
         self
     }
 
-    /// Sets which metrics about the program itself are exported: of its telemetry, of its process, of its runtime.
+    /// Selects the exported metrics about the program itself: its telemetry, its process, its runtime.
     ///
     /// Overridden by `OTEL_RUST_BUILT_IN_METRICS`, a list of `sdk`, `process` and `tokio`, or `all`. Default: none.
     ///
@@ -130,10 +130,11 @@ impl Metrics {
         self
     }
 
-    /// Lets Prometheus scrape the metrics, beside the export if there is one. Needs the feature `prometheus`.
+    /// Exposes the metrics to Prometheus scrapes, in addition to an export if there is one. Needs the feature
+    /// `prometheus`.
     ///
-    /// Overridden by `OTEL_METRICS_EXPORTER`: `prometheus` in its list turns it on, a list without it off. Default:
-    /// off.
+    /// Overridden by `OTEL_METRICS_EXPORTER`: a list enables it if it contains `prometheus`, and disables it
+    /// otherwise. Default: off.
     ///
     /// ```
     /// use telemetry_bootstrap::PrometheusExporter;
@@ -147,11 +148,12 @@ impl Metrics {
         self
     }
 
-    /// Adds a reader beside the export: it passes what it collects to an exporter of the user's own.
+    /// Adds a metric reader with a custom exporter, in addition to the built-in export.
     ///
-    /// With deltas, the SDK subtracts the last value of an observed counter from the newest one without a check. If a
-    /// callback observes less than before, as after a reset, such a reader exports a wrong value in a release build,
-    /// and ends in a build with overflow checks. The export of this crate starts again at zero instead.
+    /// With delta temporality, the SDK subtracts the previous value of an observable counter from the current
+    /// one without a check. If a callback observes less than before, as after a reset, such a reader exports
+    /// a wrong value in a release build, and panics in a build with overflow checks. The export of this crate
+    /// restarts from zero instead.
     ///
     /// ```
     /// use telemetry_bootstrap::opentelemetry_sdk::metrics::PeriodicReader;
@@ -168,12 +170,12 @@ impl Metrics {
         self
     }
 
-    /// Adds a view, which renames instruments, drops attributes or changes the aggregation. Each view that matches an
-    /// instrument makes a stream of it
-    /// ([specification](https://opentelemetry.io/docs/specs/otel/metrics/sdk/#measurement-processing)), so two that
-    /// match the same one should differ in name. Without a match, the instrument has the default aggregation and limit.
-    /// Views of a configuration file come first: these are not called for the instruments that those select. A view may
-    /// be called more than once for an instrument.
+    /// Adds a view, which renames instruments, drops attributes or changes the aggregation. Each view that
+    /// matches an instrument creates a metric stream
+    /// ([specification](https://opentelemetry.io/docs/specs/otel/metrics/sdk/#measurement-processing)), so
+    /// views that match the same instrument should give it different names. Instruments that match no view
+    /// use the default aggregation and limit. Views from a configuration file take precedence: this closure
+    /// is not called for instruments they select. A view may be called more than once for an instrument.
     ///
     /// ```
     /// use telemetry_bootstrap::opentelemetry_sdk::metrics::{Instrument, Stream};

@@ -1,15 +1,15 @@
-//! Setters of the queues, which traces and logs have.
+//! Setters of the queues of traces and logs.
 
-/// Queued telemetry.
+/// Generates the settings of a signal's queue.
 macro_rules! queue_setters {
     ($options:ident, $queue:ident, $signal:literal, $items:literal, $processor:literal, $delay:literal) => {
         impl $options {
-            #[doc = concat!("Number of ", $items, " that may wait to be sent; the newest are dropped, and counted, when")]
-            /// it is reached.
+            #[doc = concat!("Sets the maximum number of ", $items, " in the queue.")]
+            /// When it is reached, new items are dropped and counted.
             ///
-            #[doc = concat!("Overridden by `OTEL_", $processor, "_MAX_QUEUE_SIZE`. Default: 262 144, so that")]
-            /// [`max_queue_bytes`](Self::max_queue_bytes) is the limit that counts. (The specification's 2 048 last for
-            /// milliseconds under load.)
+            #[doc = concat!("Overridden by `OTEL_", $processor, "_MAX_QUEUE_SIZE`. Default: 262,144, so that")]
+            /// [`max_queue_bytes`](Self::max_queue_bytes) is the limit that matters. (The specification's
+            /// default of 2,048 fills within milliseconds under load.)
             ///
             /// ```
             /// # let _ =
@@ -20,7 +20,7 @@ macro_rules! queue_setters {
                 self
             }
 
-            #[doc = concat!("Bytes of ", $items, " that may wait to be sent, encoded: the bound on memory when the collector")]
+            #[doc = concat!("Sets the maximum size of encoded ", $items, " in the queue, in bytes: the bound on memory if the collector")]
             /// is slow or unreachable.
             ///
             #[doc = concat!("Overridden by `OTEL_RUST_", $processor, "_MAX_QUEUE_BYTES`. Default: 32 MiB.")]
@@ -34,7 +34,7 @@ macro_rules! queue_setters {
                 self
             }
 
-            #[doc = concat!("Number of ", $items, " in one request.")]
+            #[doc = concat!("Sets the maximum number of ", $items, " in one request.")]
             ///
             #[doc = concat!("Overridden by `OTEL_", $processor, "_MAX_EXPORT_BATCH_SIZE`. Default: 512.")]
             ///
@@ -47,7 +47,7 @@ macro_rules! queue_setters {
                 self
             }
 
-            /// Longest wait before a batch that is not full is sent.
+            /// Sets the delay after which an incomplete batch is sent.
             ///
             #[doc = concat!("Overridden by `OTEL_", $processor, "_SCHEDULE_DELAY` (milliseconds). Default: ", $delay, ".")]
             ///

@@ -1,13 +1,13 @@
-//! The setters that concern signals, and the contexts that travel between services.
+//! Setters for signals and propagation.
 
 use opentelemetry::propagation::TextMapPropagator;
 
 use super::{Builder, Logs, Metrics, Traces};
 use crate::settings::{self, Propagator, ResourceDetector};
 
-/// The signals, one by one.
+/// Settings of each signal.
 impl Builder {
-    /// Settings of traces alone.
+    /// Sets options of traces only.
     ///
     /// ```
     /// # let _ =
@@ -18,7 +18,7 @@ impl Builder {
         self
     }
 
-    /// Settings of metrics alone.
+    /// Sets options of metrics only.
     ///
     /// ```
     /// # let _ =
@@ -29,7 +29,7 @@ impl Builder {
         self
     }
 
-    /// Settings of exported log records alone.
+    /// Sets options of exported log records only.
     ///
     /// ```
     /// # let _ =
@@ -40,8 +40,8 @@ impl Builder {
         self
     }
 
-    /// Formats in which contexts travel between services. All of them are sent, and read in this order: where several
-    /// find a parent, the last one counts.
+    /// Sets the context propagation formats. All are injected; on extraction they run in this order, and the
+    /// last one that finds a parent wins.
     ///
     /// Overridden by `OTEL_PROPAGATORS` (`tracecontext`, `baggage`, `b3`, `b3multi`, `jaeger`, `xray`, `none`).
     /// Default: W3C Trace Context and Baggage.
@@ -58,10 +58,10 @@ impl Builder {
         self
     }
 
-    /// Sets what is read from the system for the resource: process, host, operating system, container, Kubernetes.
+    /// Selects the resource detectors: process, host, operating system, container, Kubernetes.
     ///
-    /// Attributes that are set in code or by `OTEL_RESOURCE_ATTRIBUTES` win. Each detector reads a few small files, and
-    /// what cannot be read is left out. `service.instance.id` is always there.
+    /// Attributes set in code or by `OTEL_RESOURCE_ATTRIBUTES` win. Each detector reads a few small files and
+    /// skips what it cannot read. `service.instance.id` is always present.
     ///
     /// Overridden by `OTEL_EXPERIMENTAL_RESOURCE_DETECTORS`, a list of `process`, `host`, `os`, `container` and `k8s`,
     /// or `all`. Default: none.
@@ -78,9 +78,9 @@ impl Builder {
         self
     }
 
-    /// Adds a propagator beside those of [`propagators`](Self::propagators).
+    /// Adds a propagator, in addition to those of [`propagators`](Self::propagators).
     ///
-    /// Overridden by `OTEL_PROPAGATORS`, which then names all that are used. Default: none.
+    /// Overridden by `OTEL_PROPAGATORS`, which replaces all propagators. Default: none.
     ///
     /// ```
     /// # let own = telemetry_bootstrap::opentelemetry::propagation::TextMapCompositePropagator::new(Vec::new());
@@ -92,12 +92,12 @@ impl Builder {
         self
     }
 
-    /// Directives that decide which `tracing` spans become OpenTelemetry spans, in the syntax of `RUST_LOG`. They are
-    /// separate from the log filter: `RUST_LOG=warn` must not end the traces.
+    /// Sets the filter directives that select which `tracing` spans become OpenTelemetry spans, in the syntax
+    /// of `RUST_LOG`. They are separate from the log filter, so `RUST_LOG=warn` does not disable traces.
     ///
-    /// Overridden by `OTEL_RUST_SPAN_FILTER`. Default: `info,otel::tracing=trace`, which has the spans of
-    /// `#[instrument]`, and those of `axum-tracing-opentelemetry` and its companions, and leaves out the DEBUG and
-    /// TRACE spans of HTTP and gRPC libraries.
+    /// Overridden by `OTEL_RUST_SPAN_FILTER`. Default: `info,otel::tracing=trace`, which enables the spans of
+    /// `#[instrument]` and those of `axum-tracing-opentelemetry` and its companions, and excludes the DEBUG
+    /// and TRACE spans of HTTP and gRPC libraries.
     ///
     /// ```
     /// # let _ =

@@ -16,7 +16,7 @@ use crate::settings::{DestinationSettings, SamplerSetting};
 
 type Names = Arc<Mutex<Vec<&'static str>>>;
 
-/// Writes its name down whenever it is called.
+/// Records its name whenever it is called.
 #[derive(Clone, Debug)]
 struct Witness(&'static str, Names);
 
@@ -46,7 +46,7 @@ impl LogProcessor for Witness {
     }
 }
 
-/// A view is asked only if there is a reader.
+/// Views are only called if there is a reader.
 struct NoExporter;
 
 impl PushMetricExporter for NoExporter {
@@ -187,7 +187,7 @@ fn a_later_call_of_a_setter_replaces_an_earlier_one() {
 }
 
 #[test]
-fn each_call_of_header_adds_one() {
+fn header_can_be_called_repeatedly() {
     let builder = init().endpoint("http://a:1").header("a", "1").header("b", "2");
     let resolved = settings::resolve(&builder.into_parts().0, &Env::none()).0;
     let DestinationSettings::Otlp(export) = &resolved.traces.destinations[0] else { panic!() };

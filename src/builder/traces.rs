@@ -9,9 +9,9 @@ use crate::settings::{
     self, Compression, Destination, HeaderSource, Protocol, SamplerSetting, SignalConfig, TlsSettings,
 };
 
-/// Settings of traces alone; given to the closure of [`Builder::traces`](crate::Builder::traces).
+/// Settings of traces only, passed to the closure of [`Builder::traces`](crate::Builder::traces).
 ///
-/// These settings replace the builder's settings for all signals.
+/// They replace the builder's settings for all signals.
 ///
 /// ```
 /// use opentelemetry_sdk::trace::Sampler;
@@ -36,7 +36,7 @@ super::exporter_setters!(Traces, TRACES_EXPORTER, OTLP_TRACES, "traces", "TRACES
 super::queue_setters!(Traces, SPAN_QUEUE, "traces", "spans", "BSP", "5 s");
 
 impl Traces {
-    /// Decides which traces are recorded.
+    /// Sets the sampler, which decides which traces are recorded.
     ///
     /// Overridden by `OTEL_TRACES_SAMPLER` with `OTEL_TRACES_SAMPLER_ARG`. Default: every trace, unless the caller
     /// decided otherwise (`parentbased_always_on`).
@@ -53,7 +53,7 @@ impl Traces {
         self
     }
 
-    /// Attributes of one span; later ones are dropped and counted.
+    /// Sets the maximum number of attributes per span. Further attributes are dropped and counted.
     ///
     /// Overridden by `OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT`, then `OTEL_ATTRIBUTE_COUNT_LIMIT`. Default: 128.
     ///
@@ -66,10 +66,10 @@ impl Traces {
         self
     }
 
-    /// Characters of one attribute's text; longer texts are cut.
+    /// Sets the maximum length of string attribute values, in characters. Longer strings are truncated.
     ///
-    /// Overridden by `OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT`, then `OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT`. Default: only
-    /// the limit of 4 MiB that every text has.
+    /// Overridden by `OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT`, then `OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT`.
+    /// Default: only the limit of 4 MiB that applies to every string.
     ///
     /// ```
     /// # let _ =
@@ -80,7 +80,7 @@ impl Traces {
         self
     }
 
-    /// Events of one span.
+    /// Sets the maximum number of events per span. Further events are dropped and counted.
     ///
     /// Overridden by `OTEL_SPAN_EVENT_COUNT_LIMIT`. Default: 128.
     ///
@@ -93,7 +93,7 @@ impl Traces {
         self
     }
 
-    /// Links of one span.
+    /// Sets the maximum number of links per span. Further links are dropped and counted.
     ///
     /// Overridden by `OTEL_SPAN_LINK_COUNT_LIMIT`. Default: 128.
     ///
@@ -106,7 +106,7 @@ impl Traces {
         self
     }
 
-    /// Attributes of one event of a span.
+    /// Sets the maximum number of attributes per span event. Further attributes are dropped and counted.
     ///
     /// Overridden by `OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT`, then `OTEL_ATTRIBUTE_COUNT_LIMIT`. Default: 128.
     ///
@@ -119,7 +119,7 @@ impl Traces {
         self
     }
 
-    /// Attributes of one link of a span.
+    /// Sets the maximum number of attributes per link. Further attributes are dropped and counted.
     ///
     /// Overridden by `OTEL_LINK_ATTRIBUTE_COUNT_LIMIT`, then `OTEL_ATTRIBUTE_COUNT_LIMIT`. Default: 128.
     ///
@@ -132,8 +132,9 @@ impl Traces {
         self
     }
 
-    /// Adds a span processor of the SDK beside the export. Processors are called in the order in which they are added,
-    /// before the export, so that what they change is exported. One that panics costs only what it would have changed.
+    /// Adds an SDK span processor, in addition to the built-in export. Processors are called in the order in
+    /// which they were added, before the export, so their changes are exported. If a processor panics, the
+    /// span is exported without its changes.
     ///
     /// ```
     /// use telemetry_bootstrap::opentelemetry_sdk::trace::SpanProcessor;
@@ -148,8 +149,8 @@ impl Traces {
         self
     }
 
-    /// Adds each `tracing` event that passes the span filter to its span, as a span event with level, target and
-    /// fields, for backends without logs. Default: events are log records alone.
+    /// Adds each `tracing` event that passes the span filter to its span, as a span event with level, target
+    /// and fields, for backends without logs. By default, events are exported as log records only.
     ///
     /// ```
     /// # let _ =
@@ -160,8 +161,8 @@ impl Traces {
         self
     }
 
-    /// Records where each `tracing` span is in the code: `code.file.path`, `code.line.number` and `code.module.name`.
-    /// Default: log records alone have it.
+    /// Records the code location of each `tracing` span: `code.file.path`, `code.line.number` and
+    /// `code.module.name`. By default, only log records have it.
     ///
     /// ```
     /// # let _ =
@@ -172,22 +173,22 @@ impl Traces {
         self
     }
 
-    /// Uses `tracing_opentelemetry::layer()` to turn `tracing` spans into OpenTelemetry spans, instead of this crate's
-    /// own bridge: a way out if the two differ and you need the behaviour of the former. Default: the own bridge.
+    /// Uses `tracing_opentelemetry::layer()` to turn `tracing` spans into OpenTelemetry spans: a fallback for
+    /// programs that depend on the behaviour of that crate. By default, this crate's own bridge is used.
     ///
-    /// The span filter, the sampler, the limits and the export stay the same. What that crate does differently, you
-    /// get as well:
-    /// - An error event sets the status of its span, with an empty description, and is an event of the span.
-    ///   `error.type` is not set, and a panic does not change the status.
-    /// - Unsigned numbers become text, and a repeated attribute counts more than once against the limit. An unknown
-    ///   `otel.status_code` and an empty `otel.name` are not corrected.
-    /// - A field whose `Debug` or `Display` panics can end the program.
-    /// - Ends of spans are read from the wall clock.
+    /// The span filter, the sampler, the limits and the export stay the same. The other differences of that
+    /// crate apply:
+    /// - An error event sets the status of its span, with an empty description, and is added to the span as
+    ///   an event. `error.type` is not set, and a panic does not change the status.
+    /// - Unsigned numbers become strings, and a repeated attribute takes up several places of the limit. An
+    ///   unknown `otel.status_code` and an empty `otel.name` are not corrected.
+    /// - A field whose `Debug` or `Display` panics can crash the program.
+    /// - The end time of spans is read from the wall clock.
     /// - Links to an invalid span context are dropped even if they have attributes.
-    /// - The context of a root has no *random* flag. It is exported all the same.
+    /// - The context of a root has no *random* flag. The exported span has it.
     /// - In a handler under a server layer, `Span::current()` is disabled.
     /// - [`record_code_location`](Self::record_code_location) has no effect.
-    /// - [`ExportStats::open_spans`](crate::ExportStats::open_spans) has only spans that have started.
+    /// - [`ExportStats::open_spans`](crate::ExportStats::open_spans) only counts spans that have started.
     ///
     /// ```
     /// # let _ =
@@ -198,8 +199,7 @@ impl Traces {
         self
     }
 
-    /// Makes the ids of traces and spans. In place of one whose generator panics, a random id is used. Default: random
-    /// ids.
+    /// Sets the id generator. If it panics, a random id is used. Default: random ids.
     ///
     /// ```
     /// use telemetry_bootstrap::opentelemetry_sdk::trace::RandomIdGenerator;
