@@ -23,7 +23,7 @@ use telemetry_bootstrap::{ExportError, LogDestination, opentelemetry, openteleme
 const LIMIT: Duration = Duration::from_millis(1_000);
 const OVER_LIMIT: Duration = Duration::from_millis(100);
 const NEVER: Duration = Duration::from_secs(3_600);
-const HANGS: &str = "a processor, reader or callback did not end in time";
+const HANGS: &str = "a processor, reader or callback did not finish in time";
 
 /// Does this at each flush and at the shutdown.
 struct Processor(fn());

@@ -394,7 +394,7 @@ fn a_reload_within_a_reload_is_an_error() {
     });
     let run = GUARD.get_or_init(|| run);
     run.guard().reload().unwrap();
-    assert_eq!(*INNER.lock().unwrap(), ["the configuration file is being reloaded by this thread already"]);
+    assert_eq!(*INNER.lock().unwrap(), ["this thread is already reloading the configuration file"]);
 }
 
 #[test]

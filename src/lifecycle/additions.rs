@@ -1,7 +1,7 @@
-//! Components that the user adds: parts of the SDK, layers, outputs.
+//! User-provided components: parts of the SDK, layers, outputs.
 //!
-//! Settings are data: they can be compared, printed, and come from a file as well. What is here cannot: it is code of
-//! the user. The builder stores each call in one of the two, and `assemble` takes both.
+//! Settings are data: they can be compared, printed, and read from a file. Components are code and cannot. The
+//! builder stores each call in one of the two, and `assemble` uses both.
 
 use std::fmt;
 
@@ -23,52 +23,54 @@ use crate::settings::{LoadedFile, SamplerSetting, Settings};
 
 /// User-provided components, held until the providers and the subscriber are built.
 ///
-/// Each component is moved out by the part that uses it. What is left when telemetry has been built is dropped.
+/// Each component is moved out by the part that uses it. Components that remain unused after telemetry was built are
+/// dropped.
 #[derive(Default)]
 pub(crate) struct Additions {
-    /// Used if the settings say [`Custom`](crate::settings::SamplerSetting::Custom). The environment can name another
-    /// one.
+    /// Used if the settings say [`Custom`](crate::settings::SamplerSetting::Custom). The environment can select
+    /// another sampler.
     pub(crate) sampler: Option<CustomSampler>,
-    /// `true` if the user set an id generator. Ids then cannot be made in advance, and are not declared to be random.
+    /// `true` if the user set an id generator. Ids then cannot be generated in advance, and are not declared to be
+    /// random.
     pub(crate) custom_ids: bool,
-    /// `true` if events of `tracing` become span events as well.
+    /// `true` if `tracing` events become span events as well.
     pub(crate) events_on_spans: bool,
-    /// `true` if spans have their place in the code as attributes.
+    /// `true` if spans record their code location as attributes.
     pub(crate) records_code_location: bool,
-    /// `true` if the bridge of `tracing-opentelemetry` makes the spans, instead of ours.
+    /// `true` if the bridge of `tracing-opentelemetry` creates the spans, instead of ours.
     pub(crate) uses_stock_bridge: bool,
     /// Span processors and the id generator, in the order of the calls.
     pub(crate) tracer_provider: BuilderHooks<TracerProviderBuilder>,
     /// Metric readers.
     pub(crate) meter_provider: BuilderHooks<MeterProviderBuilder>,
-    /// Views, each of which makes a stream of the instruments that it fits.
+    /// Views, each of which creates a stream for the instruments that it matches.
     pub(crate) views: Vec<View>,
     /// Log processors, called before the export.
     pub(crate) log_processors: BuilderHooks<LoggerProviderBuilder>,
-    /// Used unless the environment names the propagators.
+    /// Used unless the environment selects the propagators.
     pub(crate) propagators: Vec<Box<dyn TextMapPropagator + Send + Sync>>,
-    /// Layers beside ours, in the order of the calls.
+    /// Layers alongside ours, in the order of the calls.
     pub(crate) layers: Vec<UserLayer>,
-    /// Where lines go; standard error unless set.
+    /// Destination of lines; standard error unless set.
     pub(crate) log_destination: Option<LogDestination>,
-    /// What happens to lines that come faster than they can be written.
+    /// Policy for lines that arrive faster than they can be written.
     pub(crate) overflow: OverflowPolicy,
     /// Changes the JSON layer, after the settings.
     pub(crate) json: Option<JsonOptions>,
     /// The fields whose values are replaced, in lines and records.
     pub(crate) redaction: Redaction,
-    /// The entries of baggage that lines and records show.
+    /// Baggage entries that lines and records contain.
     pub(crate) baggage_keys: Vec<String>,
-    /// What the layers for calls read in place of the environment of the process.
+    /// The environment that call layers read instead of the process's.
     pub(crate) layer_env: Option<Env>,
-    /// The file that the settings come from, if not from the environment. Kept for reloads.
+    /// The file that the settings come from, if any. Kept for reloads.
     #[cfg(feature = "config-file")]
     pub(crate) config_file: Option<LoadedFile>,
 }
 
 impl Additions {
-    /// Returns what was added, in words, for the configuration file that is written from the settings: it cannot be
-    /// expressed there.
+    /// Returns a description of each addition, for the configuration file that is written from the settings and
+    /// cannot express them.
     #[cfg(feature = "config-file")]
     pub(crate) fn describe(&self, settings: &Settings) -> Vec<&'static str> {
         let is_sampler_used = settings.traces.sampler == SamplerSetting::Custom;
@@ -97,10 +99,10 @@ impl Additions {
     }
 }
 
-/// A layer of the user beside ours.
+/// A layer of the user, alongside ours.
 pub(crate) type UserLayer = Box<dyn Layer<Registry> + Send + Sync>;
 
-/// A change of how lines are written as JSON.
+/// A change to the JSON format of lines.
 pub(crate) type JsonOptions =
     Box<dyn FnOnce(JsonLayer<NonBlockingWriter>) -> JsonLayer<NonBlockingWriter> + Send>;
 

@@ -1,24 +1,24 @@
-//! Installs telemetry in the process, completely or not at all. This is the only file that writes a global.
+//! Installs telemetry in the process, completely or not at all. Only this file sets globals.
 //!
 //! | step | if it fails |
 //! |---|---|
 //! | take the lock | `AlreadyInitialized` |
-//! | no global subscriber yet | `SubscriberInstalled`, and nothing was started |
-//! | resolve the settings | all mistakes in code together |
-//! | build everything | what was started ends with the error |
-//! | set the global subscriber | `SubscriberInstalled`; everything ends, within the shutdown deadline |
+//! | no global subscriber yet | `SubscriberInstalled`; nothing was started |
+//! | resolve the settings | all errors in code together |
+//! | build everything | everything that was started is shut down |
+//! | set the global subscriber | `SubscriberInstalled`; everything is shut down within the deadline |
 //! | `log` logger, propagator, providers, signal and panic hooks | cannot fail |
 //!
-//! The lock is released after a failure, so that a program can try again with other settings.
+//! The lock is released after a failure, so a program can retry with other settings.
 //!
-//! Between two installations of one process there is one lock and no queue: the second fails at once instead of
-//! waiting, because two parts of a program that both start telemetry are a mistake that must be seen.
+//! Concurrent installations do not queue: the second one fails immediately, because starting telemetry twice is a bug
+//! that must not go unnoticed.
 //!
 //! # In a forked child
 //!
-//! Telemetry can be built once more. The subscriber is that of the parent, because a global one cannot be replaced: its
-//! spans and records go to the queues of the child. So its formats, limits and sampler are the parent's; filters,
-//! resource, destinations and providers are the child's.
+//! Telemetry can be built once more. The subscriber is that of the parent, because a global subscriber cannot be
+//! replaced; its spans and records go to the queues of the child. So formats, limits and sampler are the parent's;
+//! filters, resource, destinations and providers are the child's.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -47,11 +47,11 @@ use crate::subscriber::{Filters, LayerParts, TelemetryLayer, log_crate};
 /// Validated settings and user-provided components.
 pub(crate) type Resolved = Result<(Settings, Additions), InitError>;
 
-/// Builds everything and makes it the process's telemetry.
+/// Builds telemetry and installs it in the process.
 ///
 /// # Errors
 ///
-/// Those of the table above. After an error the process is as it was before.
+/// See the table above. After an error the process is unchanged.
 pub(crate) fn install(resolve: impl FnOnce() -> Resolved) -> Result<TelemetryGuard, InitError> {
     let lock = InstallLock::take()?;
     let (settings, mut additions) = resolve()?;
@@ -65,11 +65,11 @@ pub(crate) fn install(resolve: impl FnOnce() -> Resolved) -> Result<TelemetryGua
     }
 }
 
-/// Builds everything and makes it the process's telemetry, with the subscriber that `subscriber` returns.
+/// Builds telemetry and installs it in the process, with the subscriber that `subscriber` returns.
 ///
 /// # Errors
 ///
-/// As [`install`].
+/// See [`install`].
 pub(crate) fn install_with<S>(
     resolve: impl FnOnce() -> Resolved,
     subscriber: impl FnOnce(TelemetryLayer<S>) -> Dispatch,
@@ -82,24 +82,24 @@ where
     lock.install(settings, additions, |layer| subscriber(layer.into_filtered_layer()))
 }
 
-/// Returns `true` if a global subscriber exists, before anything is started in vain.
+/// Returns `true` if a global subscriber is already set.
 ///
-/// `tracing` has no function for this. A subscriber of the calling thread alone does not count: a new thread has none
-/// of these. If the system refuses that thread, the answer is `false`, and the installation fails later, when it sets
+/// `tracing` has no function for this, so a new thread, which has no subscriber of its own, checks its current
+/// subscriber. If that thread cannot be spawned, this returns `false`, and the installation fails later, when it sets
 /// the subscriber.
 fn has_global_subscriber() -> bool {
     let is_set = || dispatcher::get_default(|current| !current.is::<NoSubscriber>());
-    // It may be one for this thread alone; a new thread has none of these.
+    // On this thread, it may be a thread-local subscriber. A new thread has none.
     let elsewhere =
         || std::thread::Builder::new().spawn(is_set).is_ok_and(|thread| thread.join().unwrap_or(false));
     is_set() && elsewhere()
 }
 
-/// Builds everything and leaves the process as it is.
+/// Builds telemetry without changing the process.
 ///
 /// # Errors
 ///
-/// As [`install`], without those about globals.
+/// See [`install`], except for the errors about globals.
 pub(crate) fn local<S>(
     resolve: impl FnOnce() -> Resolved,
 ) -> Result<(TelemetryLayer<S>, TelemetryGuard), InitError>
@@ -116,12 +116,11 @@ where
     Ok((layer.into_filtered_layer(), guard))
 }
 
-/// Sets every global but the subscriber, which is set already.
+/// Sets every global except the subscriber, which is already set.
 ///
-/// The order is that of visibility: the `log` logger first, since it only forwards to the subscriber; the panic hook
-/// last, so that a panic before it is reported by the hook that was there. In a forked child, where `is_first` is
-/// `false`, what the parent has set and what cannot be set twice stays: the logger, the panic hook, the action of the
-/// first signal.
+/// The `log` logger comes first, because it only forwards to the subscriber. The panic hook comes last, so an earlier
+/// panic is reported by the previous hook. In a forked child, where `is_first` is `false`, globals that the parent
+/// has set and that cannot be set twice are kept: the logger, the panic hook, the action of the first signal.
 fn set_globals(guard: &TelemetryGuard, globals: Globals, is_first: bool) {
     let Globals {
         start_line,
@@ -137,7 +136,7 @@ fn set_globals(guard: &TelemetryGuard, globals: Globals, is_first: bool) {
     } = globals;
     let diagnostics = guard.running().diagnostics.clone();
     if !is_first {
-        // Installed by the parent.
+        // The parent has installed it.
     } else if log_crate::install().is_err() {
         diagnostics.warn("records of the log crate are not captured: another logger is installed", &[]);
     } else if log_crate::has_log_always() {
@@ -148,10 +147,10 @@ fn set_globals(guard: &TelemetryGuard, globals: Globals, is_first: bool) {
     }
     let is_propagator_replaced = Arc::new(AtomicBool::new(false));
     let is_replaced = Arc::clone(&is_propagator_replaced);
-    // The SDK logs each change of a global, which is noise at every start.
+    // The SDK logs each change of a global, which would be noise at every start.
     dispatcher::with_default(&Dispatch::none(), || {
         global::set_text_map_propagator(GlobalPropagator { inner: propagator, is_replaced });
-        // Without providers the API still hands contexts on.
+        // Without providers, the API still propagates contexts.
         if has_spans {
             let inner = guard.tracer_provider().clone();
             global::set_tracer_provider(GlobalTracerProvider { inner, has_random_ids });
@@ -183,7 +182,7 @@ fn set_globals(guard: &TelemetryGuard, globals: Globals, is_first: bool) {
     panic_hook::install(panic_hook(guard, writes_to_console));
 }
 
-/// Returns the panic hook, which keeps nothing alive that ends with the guard.
+/// Returns the panic hook. It does not keep anything alive that is shut down with the guard.
 fn panic_hook(guard: &TelemetryGuard, writes_to_console: bool) -> PanicHook {
     let flusher = guard.flusher().clone();
     let lines = guard.running().lines.clone();
@@ -204,16 +203,17 @@ fn panic_hook(guard: &TelemetryGuard, writes_to_console: bool) -> PanicHook {
 struct InstallLock {
     /// `true` once the installation has succeeded: the lock is then kept until the process ends.
     is_kept: bool,
-    /// The telemetry of the parent, in a forked child.
-    predecessor: Option<Predecessor>,
+    /// In a forked child, the telemetry of the parent.
+    parent: Option<ParentTelemetry>,
 }
 
 /// The part of installed telemetry that stays in use in a forked child: the child's subscriber, panic hook and signal
-/// action are copies of the parent's, and refer to these.
-struct Predecessor {
+/// action are copies of the parent's and refer to it.
+struct ParentTelemetry {
     /// The process that installed it.
     fork: Fork,
-    /// The queues that the subscriber pushes into. Of metrics there is none: the child has instruments of its own.
+    /// The queues that the subscriber pushes into. There are none for metrics, because the child creates its own
+    /// instruments.
     queues: Vec<(Signal, Arc<Queue>)>,
     /// The filters of the subscriber.
     filters: Filters,
@@ -223,8 +223,8 @@ struct Predecessor {
     flusher: Flusher,
 }
 
-impl Predecessor {
-    /// Collects what a child would need of this telemetry.
+impl ParentTelemetry {
+    /// Collects the parts that a child would need.
     fn new(pipelines: &Pipelines, guard: &TelemetryGuard, sampler: SharedSampler) -> Self {
         let queue = |signal| Some((signal, Arc::clone(pipelines.queue(signal)?)));
         let queues = [Signal::Traces, Signal::Logs].into_iter().filter_map(queue).collect();
@@ -232,8 +232,8 @@ impl Predecessor {
         Self { fork: Fork::new(), queues, filters, sampler, flusher }
     }
 
-    /// Takes what the parent has installed, in a child. `None` in the process that installed it, and where another
-    /// thread was first.
+    /// In a child, takes the telemetry that the parent has installed. `None` in the process that installed it, and if
+    /// another thread was first.
     fn take() -> Option<Self> {
         // A child may have a copy that is locked.
         INSTALLED.try_lock().ok()?.take_if(|installed| installed.fork.is_child())
@@ -244,7 +244,7 @@ impl Predecessor {
         *INSTALLED.lock().unwrap_or_else(PoisonError::into_inner) = Some(self);
     }
 
-    /// Connects what stays of the parent with telemetry that was built in a child.
+    /// Connects the remaining parts of the parent to telemetry that was built in a child.
     fn continue_with(&self, pipelines: &Pipelines, flusher: &Flusher) {
         for (signal, queue) in &self.queues {
             if let Some(successor) = pipelines.queue(*signal) {
@@ -256,13 +256,13 @@ impl Predecessor {
 }
 
 impl InstallLock {
-    /// Takes the lock, and checks that no subscriber is in the way.
+    /// Takes the lock, and checks that no global subscriber is set.
     fn take() -> Result<Self, InitError> {
         if CLAIMED.swap(true, Ordering::AcqRel) {
-            let predecessor = Predecessor::take().ok_or(InitError::AlreadyInitialized)?;
-            return Ok(Self { is_kept: false, predecessor: Some(predecessor) });
+            let parent = ParentTelemetry::take().ok_or(InitError::AlreadyInitialized)?;
+            return Ok(Self { is_kept: false, parent: Some(parent) });
         }
-        let lock = Self { is_kept: false, predecessor: None };
+        let lock = Self { is_kept: false, parent: None };
         if has_global_subscriber() { Err(InitError::SubscriberInstalled) } else { Ok(lock) }
     }
 
@@ -278,28 +278,28 @@ impl InstallLock {
     {
         let Assembled { layer, mut running, globals, pipelines } =
             assemble(settings, additions, ExportTo::Network, LineOutput::open)?;
-        if let Some(predecessor) = &self.predecessor {
-            predecessor.filters.take_over(&running.filters);
-            running.filters = predecessor.filters.clone();
+        if let Some(parent) = &self.parent {
+            parent.filters.take_over(&running.filters);
+            running.filters = parent.filters.clone();
             #[cfg(feature = "config-file")]
             if let Some(reloader) = running.reloader.as_mut().and_then(Arc::get_mut) {
-                reloader.continue_with(predecessor.filters.clone(), predecessor.sampler.clone());
+                reloader.continue_with(parent.filters.clone(), parent.sampler.clone());
             }
         }
         let mut guard = TelemetryGuard::new(running);
-        let sampler = match &self.predecessor {
-            Some(predecessor) => predecessor.sampler.clone(),
+        let sampler = match &self.parent {
+            Some(parent) => parent.sampler.clone(),
             None => globals.sampler.clone(),
         };
-        let installed = Predecessor::new(&pipelines, &guard, sampler);
-        if let Some(predecessor) = &self.predecessor {
-            predecessor.continue_with(&pipelines, guard.flusher());
+        let installed = ParentTelemetry::new(&pipelines, &guard, sampler);
+        if let Some(parent) = &self.parent {
+            parent.continue_with(&pipelines, guard.flusher());
         } else {
-            // Another subscriber was installed in the meantime: everything that runs ends here, with the guard.
+            // Another subscriber was installed in the meantime: dropping the guard shuts everything down.
             dispatcher::set_global_default(subscriber(layer)).map_err(|_| InitError::SubscriberInstalled)?;
         }
-        // Nothing fails from here on.
-        let is_first = self.predecessor.is_none();
+        // Nothing below can fail.
+        let is_first = self.parent.is_none();
         self.keep(installed);
         set_globals(&guard, globals, is_first);
         guard.mark_started();
@@ -309,7 +309,7 @@ impl InstallLock {
     }
 
     /// Keeps the lock until the process ends: a global subscriber cannot be replaced.
-    fn keep(mut self, installed: Predecessor) {
+    fn keep(mut self, installed: ParentTelemetry) {
         self.is_kept = true;
         installed.put_back();
     }
@@ -317,20 +317,20 @@ impl InstallLock {
 
 impl Drop for InstallLock {
     fn drop(&mut self) {
-        match self.predecessor.take() {
+        match self.parent.take() {
             _ if self.is_kept => {}
-            Some(predecessor) => predecessor.put_back(),
+            Some(parent) => parent.put_back(),
             None => CLAIMED.store(false, Ordering::Release),
         }
     }
 }
 
-/// The longest time that a thread which panics waits for its lines to be written.
+/// The maximum time that a panicking thread waits for its lines to be written.
 const PANIC_LINES_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// `true` while an installation is under way, and from the first that succeeded on.
+/// `true` while an installation is running, and after the first one that succeeded.
 static CLAIMED: AtomicBool = AtomicBool::new(false);
 
-/// What a forked child continues. `None` before the first installation, and while a child installs telemetry of its
-/// own.
-static INSTALLED: Mutex<Option<Predecessor>> = Mutex::new(None);
+/// The telemetry that a forked child continues. `None` before the first installation, and while a child installs its
+/// own telemetry.
+static INSTALLED: Mutex<Option<ParentTelemetry>> = Mutex::new(None);

@@ -1,31 +1,31 @@
-//! The life of telemetry: from settings to running telemetry to its end.
+//! The life cycle of telemetry, from settings to shutdown.
 //!
 //! | step | file | result |
 //! |---|---|---|
-//! | the builder collects code of the user | `additions` | samplers, processors, layers, outputs |
-//! | everything is built | `assemble` | telemetry that runs and that no global refers to |
-//! | everything is made global | `install`, `start_line`, `panic_hook`, `shutdown_signal` | the process's telemetry |
+//! | the builder collects user code | `additions` | samplers, processors, layers, outputs |
+//! | everything is built | `assemble` | running telemetry that is not global |
+//! | it is made global | `install`, `start_line`, `panic_hook`, `shutdown_signal` | the process's telemetry |
 //! | it runs | `guard` | flush and statistics |
-//! | it ends | `guard`, `tasks`, `shutdown_error` | one deadline for all signals, and a report of what was lost |
+//! | it is shut down | `guard`, `tasks`, `shutdown_error` | one deadline for all signals, and a report of losses |
 //!
-//! `install` is the only file that writes a global, and the guard is the only owner of what has to end.
+//! Only `install` sets globals, and the guard is the only owner of everything that has to be shut down.
 //!
 //! # Threads
 //!
 //! | thread | runs | exists |
 //! |---|---|---|
-//! | of the program | recording, encoding, log lines into the writer's buffer | – |
+//! | the program's | recording, encoding, log lines into the writer's buffer | – |
 //! | `otel-export` | deliveries | while something is exported |
 //! | `otel-metrics`, `otel-observe` | collections, callbacks of observable instruments | while metrics are read |
 //! | `otel-log-writer` | writes of log lines | while lines are written |
 //! | `otel-flush` | flushes, one at a time | during a flush |
-//! | `otel-shutdown` | processors and readers of the user at the end | during the shutdown |
-//! | `otel-signals` | SIGTERM and Ctrl-C | from the first call of `shutdown_signal` on |
-//! | `otel-reload` | reads of the configuration file | while it is watched |
+//! | `otel-shutdown` | processors and readers of the user at shutdown | during the shutdown |
+//! | `otel-signals` | SIGTERM and Ctrl-C | after the first call of `shutdown_signal` |
+//! | `otel-reload` | reloads of the configuration file | while it is watched |
 //! | `otel-scrape`, `otel-prometheus` | collections for scrapes, the server | with the Prometheus exporter |
 //!
-//! Code of the user that may hang (processors, readers, callbacks, sources of credentials, the closure for changes of
-//! the configuration) runs on threads that can be abandoned: nothing waits for them beyond a deadline.
+//! User code that may hang (processors, readers, callbacks, credential sources, the closure that changes the
+//! configuration) runs on threads that can be abandoned: nothing waits for them beyond a deadline.
 
 mod additions;
 pub(crate) mod assemble;

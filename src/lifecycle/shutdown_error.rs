@@ -4,12 +4,12 @@ use std::fmt;
 
 use crate::export::ExportStats;
 
-/// The losses at the end of telemetry.
+/// Error returned by a shutdown that lost telemetry.
 ///
-/// `Debug` reads as `Display` does: it is what an operator sees when `main` returns the error.
+/// `Debug` output equals `Display` output, because operators see it when `main` returns the error.
 ///
-/// Returned by [`TelemetryGuard::shutdown`](crate::TelemetryGuard::shutdown). Telemetry has ended all the same: there
-/// is nothing to retry.
+/// Returned by [`TelemetryGuard::shutdown`](crate::TelemetryGuard::shutdown). Telemetry has been shut down anyway:
+/// there is nothing to retry.
 ///
 /// ```
 /// # let (_, telemetry) = telemetry_bootstrap::init().build_local::<tracing_subscriber::Registry>()?;
@@ -22,13 +22,13 @@ use crate::export::ExportStats;
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ShutdownError {
-    /// Some items will never arrive, or the last metrics were not collected; the statistics hold the numbers.
+    /// Some items were not delivered, or the last metrics were not collected; the statistics hold the numbers.
     #[error("telemetry was lost: {0}")]
     Lost(Box<ExportStats>),
 }
 
 impl ShutdownError {
-    /// The final statistics.
+    /// Returns the final statistics.
     #[must_use]
     pub fn stats(&self) -> ExportStats {
         match self {

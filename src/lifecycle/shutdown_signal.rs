@@ -1,7 +1,7 @@
-//! The signals that request the end of a program.
+//! Signals that request the termination of a program.
 //!
-//! They are received on a thread of our own, so that they arrive whatever the program's runtime is doing: a second one
-//! ends the process even if the program never reacted to the first. With a handler, SIGTERM also reaches a program that
+//! Signals are received on a dedicated thread, so they arrive regardless of the program's runtime: a second one exits
+//! the process even if the program never reacted to the first. With a handler, SIGTERM also reaches a program that
 //! runs as process 1 of a container, where the kernel discards signals without one.
 //!
 //! ```text
@@ -10,10 +10,9 @@
 //! 2nd signal ─▶ exit(143 or 130)
 //! ```
 //!
-//! The thread has a runtime of its own, because tokio's signal handling needs one and the program's may be blocked or
-//! have ended. The `watch` channel resolves futures that are created later as well. Handlers are never removed: tokio
-//! cannot restore the previous disposition, so the second signal ends the process by `exit`, not by the signal's
-//! default action.
+//! The thread has its own runtime, because tokio's signal handling needs one and the program's runtime may be blocked
+//! or have ended. The `watch` channel also resolves futures that are created later. Handlers are never removed: tokio
+//! cannot restore the previous disposition, so the second signal exits by `exit`, not by the signal's default action.
 
 use std::future::Future;
 use std::io;
@@ -27,19 +26,20 @@ use tokio::sync::watch;
 
 use crate::provider::installed::Installed;
 
-/// Waits for the signal to end the process: SIGTERM or Ctrl-C; on Windows Ctrl-C or Ctrl-Break.
+/// Resolves on the first termination signal: SIGTERM or Ctrl-C; on Windows Ctrl-C or Ctrl-Break.
 ///
 /// Signals are caught from the call on, not from the first poll. The first signal resolves the future and flushes
-/// telemetry in the background, because draining connections may take longer than the process is given. A second signal
-/// ends the process at once, without clean-up, with the exit code 143 (SIGTERM) or 130 (Ctrl-C). Once the future has
-/// resolved, every later call resolves at once.
+/// telemetry in the background, because draining connections may take longer than the process is given. A second
+/// signal exits the process immediately, without clean-up, with exit code 143 (SIGTERM) or 130 (Ctrl-C). Once the
+/// future has resolved, all later calls resolve immediately.
 ///
-/// The future needs no tokio runtime, and also resolves if a runtime's only thread was blocked when the signal arrived.
-/// If the operating system refuses the handlers or the thread, it never resolves, and signals have their usual effect.
+/// The future needs no tokio runtime, and also resolves if a runtime's only thread was blocked when the signal
+/// arrived. If the handlers cannot be registered or the thread cannot be spawned, it never resolves, and signals keep
+/// their usual effect.
 ///
-/// A program that forks calls this afterwards, in each process that needs it. A child of a process that has called it
-/// inherits the handlers, but nothing that acts on them: SIGTERM and Ctrl-C do not end it, and its own calls never
-/// resolve.
+/// After forking, call it again in each process that needs it. A child of a process that has called it before
+/// inherits the handlers but not the thread behind them: SIGTERM and Ctrl-C do not end the child, and its own calls
+/// never resolve.
 ///
 /// ```no_run
 /// # async fn serve() {}
@@ -63,7 +63,7 @@ pub fn shutdown_signal() -> impl Future<Output = ()> + Send + 'static {
     }
 }
 
-/// Blocks the thread until the signal to end the process arrives: [`shutdown_signal`] for programs without a runtime.
+/// Blocks the thread until the first termination signal: [`shutdown_signal`] for programs without a runtime.
 ///
 /// ```no_run
 /// let telemetry = telemetry_bootstrap::init().service_name("worker").build()?;
@@ -91,12 +91,12 @@ impl Wake for Unpark {
 
 /// Starts the thread, which registers the handlers.
 ///
-/// They are registered last, because that cannot be undone: where the thread is refused, signals keep their usual
-/// effect. The caller waits for it, so that a signal that arrives right after the call is not missed.
+/// They are registered last, because that cannot be undone: if the thread cannot be spawned, signals keep their usual
+/// effect. The caller waits for the registration, so a signal that arrives right after the call is not missed.
 ///
 /// # Errors
 ///
-/// The operating system's, if it refuses a handler or the thread.
+/// The operating system's error, if it rejects a handler or the thread.
 fn listen() -> io::Result<watch::Receiver<bool>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (sender, receiver) = watch::channel(false);
@@ -108,7 +108,7 @@ fn listen() -> io::Result<watch::Receiver<bool>> {
         };
         let _ = registered.send(Ok(()));
         signals.next().await;
-        // First, so that the shutdown finds it under way.
+        // First, so that the shutdown sees that the flush has begun.
         if let Some(flush) = FLUSH.get() {
             flush();
         }
@@ -120,14 +120,14 @@ fn listen() -> io::Result<watch::Receiver<bool>> {
     Ok(receiver)
 }
 
-/// Sets the action of the first signal, which must not block: the second one does not wait for it. Only the first call
-/// counts.
+/// Sets the action of the first signal. It must not block, because the second signal does not wait for it. Only the
+/// first call has an effect.
 pub(super) fn flush_on_first_signal(flush: impl Fn() + Send + Sync + 'static) {
     let _ = FLUSH.set(Box::new(flush));
 }
 
-/// Ends the process without destructors: the user has asked twice.
-#[expect(clippy::exit, reason = "the second signal ends the process at once")]
+/// Exits immediately, without running destructors.
+#[expect(clippy::exit, reason = "the second signal exits immediately")]
 fn exit(code: i32) {
     std::process::exit(code);
 }
@@ -176,7 +176,7 @@ impl Signals {
 }
 
 static FLUSH: OnceLock<Box<dyn Fn() + Send + Sync>> = OnceLock::new();
-/// Created by the first call, for the rest of the process.
+/// Created by the first call, and kept until the process ends.
 static SHUTDOWN_REQUESTED: OnceLock<Option<watch::Receiver<bool>>> = OnceLock::new();
 
 const THREAD_NAME: &str = "otel-signals";

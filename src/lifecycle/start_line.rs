@@ -1,15 +1,14 @@
-//! The one line that is logged at start: where each signal goes, and which settings are in effect.
+//! The line that is logged at startup: where each signal is sent, and the settings in effect.
 //!
 //! ```text
 //! telemetry started traces="http://collector:4317 (grpc at first)" metrics=… logs=… sampler=parentbased_always_on …
 //! ```
 //!
-//! Hints follow it, about destinations that are known not to take what they are sent: a signal, or cumulative metrics.
-//! A filter of lines that hides the line hides them as well.
+//! It is followed by hints about destinations that are known to reject what they are sent, such as a signal or
+//! cumulative metrics. A line filter that hides the line hides the hints as well.
 //!
-//! It answers the first question at an incident, where telemetry of this process goes, without a look at its
-//! environment. Header values and other secrets are not part of it: destinations and proxies are named by their
-//! address, without credentials.
+//! It shows where telemetry is sent without access to the process's environment. Header values and other secrets are
+//! not part of it: destinations and proxies are shown by address, without credentials.
 //!
 //! | state | message | fields |
 //! |---|---|---|
@@ -26,35 +25,35 @@ use crate::semconv::OWN_TARGET;
 use crate::settings::{DestinationSettings, PerSignal, PrometheusSettings, SDK_DISABLED, Settings, Signal};
 use crate::subscriber::filter::FilterHandle;
 
-/// A summary of what was started, made before anything is installed and written afterwards.
+/// Summary of startup, created before anything is installed and written afterwards.
 #[derive(Debug)]
 pub(crate) struct StartLine {
     /// The destinations of each signal: `http://collector:4317 (grpc)`, several of these, or `off`.
     destinations: PerSignal<String>,
-    /// Why nothing is exported; `None` if something is.
+    /// The reason why nothing is exported; `None` if something is.
     nothing_exported: Option<&'static str>,
     /// The sampler, as the setting is written.
     sampler: String,
     /// The log output, such as `JSON to standard error`.
     lines: String,
-    /// The variables, setters and files that set something.
+    /// The variables, setters and files that provided settings.
     origins: String,
-    /// One hint for each destination and mistake.
+    /// One hint for each destination and problem.
     hints: Vec<Hint>,
 }
 
-/// Something that a destination does not take, of one signal or several.
+/// Something that a destination does not accept, for one signal or several.
 #[derive(Debug)]
 struct Hint {
     /// The name of the destination.
     destination: &'static str,
-    /// What it takes instead.
+    /// What the destination accepts instead.
     takes: String,
-    /// The signals that it concerns.
+    /// The affected signals.
     signals: String,
-    /// The settings that would be right: `NAME=value`.
+    /// The settings to use: `NAME=value`.
     settings: String,
-    /// The page of its documentation.
+    /// URL of the destination's documentation.
     source: &'static str,
 }
 
@@ -80,11 +79,12 @@ impl StartLine {
         }
     }
 
-    /// Writes the line and the hints if the filter of lines lets an INFO event of this crate pass.
+    /// Writes the line and the hints if the line filter enables INFO events of this crate.
     ///
     /// The line is about exporting, so it is not an event, which would be exported.
     pub(crate) fn write(&self, filter: &FilterHandle, diagnostics: &Diagnostics) {
-        // A filter that follows spans has an interest in events that pass inside of one; this line is in none.
+        // A filter with span directives is also interested in events that it only enables inside a span. This line is
+        // outside of any span.
         if !filter.interest(&METADATA).is_always() {
             return;
         }
@@ -126,7 +126,7 @@ impl Hint {
     }
 }
 
-/// Returns what cannot work at the destinations. The same hint for several signals is one.
+/// Returns the problems that the destinations are known to have. A hint that several signals share is returned once.
 fn hints(settings: &Settings) -> Vec<Hint> {
     let mut all: Vec<Hint> = Vec::new();
     let destinations = settings.destinations();
@@ -155,7 +155,7 @@ fn hints(settings: &Settings) -> Vec<Hint> {
     all
 }
 
-/// The callsite of the line, for the filter of lines alone: the line is no event.
+/// Callsite of the line, used only by the line filter: the line is not an event.
 struct StartCallsite;
 
 impl Callsite for StartCallsite {
@@ -166,7 +166,7 @@ impl Callsite for StartCallsite {
     }
 }
 
-/// What filters see of the line.
+/// Metadata of the line, for filters.
 static METADATA: Metadata<'static> = tracing_core::metadata! {
     name: "start",
     target: OWN_TARGET,
@@ -176,7 +176,7 @@ static METADATA: Metadata<'static> = tracing_core::metadata! {
     kind: Kind::EVENT
 };
 
-/// Returns why nothing is exported, and what to set.
+/// Returns the reason why nothing is exported, and the setting to change.
 fn reason(settings: &Settings) -> &'static str {
     let is_turned_off = |origin: &String| origin.ends_with("_EXPORTER") || origin.ends_with("export())");
     let is_in_env = settings.value_origins.contains_key(SDK_DISABLED.key());

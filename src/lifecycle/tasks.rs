@@ -1,12 +1,12 @@
-//! User code under a deadline: processors, readers and callbacks run on threads of their own, so that a task that hangs
+//! User code under a deadline: processors, readers and callbacks run on their own threads, so that a task that hangs
 //! can be abandoned.
 //!
-//! If the system refuses a thread, tasks run inline on the waiter, while there is time, and may exceed the deadline.
+//! If a thread cannot be spawned, its task runs inline on the waiter if there is time, and may exceed the deadline.
 //!
 //! A thread cannot be stopped from outside. So user code never runs on the thread that must return in time: it runs
-//! here, the waiter reads names of tasks that ended from a channel, and a task that hangs keeps its thread, and nothing
-//! else, until the process ends. `tokio::task::spawn_blocking` is no alternative: the runtime may be gone, and its own
-//! end waits for such tasks.
+//! here, and the waiter receives the names of finished tasks from a channel. A task that hangs keeps its thread, and
+//! nothing else, until the process ends. `tokio::task::spawn_blocking` is not an alternative: the runtime may be
+//! gone, and its shutdown waits for such tasks.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -21,16 +21,16 @@ use crate::user_code::catch_panic;
 /// A task and the name under which it is reported.
 pub(crate) type Task = (&'static str, Work);
 
-/// What a task does.
+/// Work of a task.
 type Work = Box<dyn FnOnce() + Send>;
 
-/// Running tasks, each on a thread of its own. If this is dropped, they continue.
+/// Running tasks, each on its own thread. They continue if this is dropped.
 pub(crate) struct BackgroundTasks {
-    /// The names of tasks that have not ended, those without a thread included. Each name occurs once.
+    /// The names of unfinished tasks, including those without a thread. Each name occurs once.
     running: Vec<&'static str>,
-    /// Gets the name of each task that ends.
+    /// Receives the name of each finished task.
     ended: Receiver<&'static str>,
-    /// Tasks for which the system refused a thread.
+    /// Tasks whose thread could not be spawned.
     without_thread: Vec<Work>,
 }
 
@@ -40,8 +40,7 @@ impl BackgroundTasks {
         Self::start_with(|_, task| spawn(THREAD_NAME, task), tasks)
     }
 
-    /// Starts all tasks at once, but for those whose predecessor of the same name has not ended. They run after it, on
-    /// its thread.
+    /// Starts all tasks. A task whose predecessor of the same name is still running is queued on that thread.
     pub(crate) fn start_in_turn(tasks: Vec<Task>, turns: &Turns) -> Self {
         Self::start_with(
             |name, task| turns.take(name, task).map_or(Ok(()), |task| spawn(THREAD_NAME, task)),
@@ -49,7 +48,7 @@ impl BackgroundTasks {
         )
     }
 
-    /// Starts the tasks with `spawn`, which returns a task for which it gets no thread.
+    /// Starts the tasks with `spawn`, which returns the tasks whose thread cannot be spawned.
     fn start_with(spawn: impl Fn(&'static str, Work) -> Result<(), Work>, tasks: Vec<Task>) -> Self {
         let (sender, ended) = channel();
         let running = tasks.iter().map(|(name, _)| *name).collect();
@@ -65,7 +64,7 @@ impl BackgroundTasks {
         Self { running, ended, without_thread }
     }
 
-    /// Waits until all tasks have ended, or until the deadline. Returns the names of those that have not ended.
+    /// Waits until all tasks have finished, or until the deadline. Returns the names of unfinished tasks.
     pub(crate) fn wait_until(&mut self, deadline: Instant) -> &[&'static str] {
         while Instant::now() < deadline && !self.without_thread.is_empty() {
             run_inline(self.without_thread.remove(0));
@@ -85,16 +84,17 @@ impl fmt::Debug for BackgroundTasks {
     }
 }
 
-/// The tasks that run, by their names: at most one of each, and one that waits for its end. Cheap to clone.
+/// Running tasks by name: at most one per name, and at most one that is queued behind it. Cheap to clone.
 ///
-/// A task that hangs thus keeps one thread, however often it is started.
+/// A task that hangs thus occupies one thread, regardless of how often it is started.
 #[derive(Clone, Default)]
 pub(crate) struct Turns(Arc<Mutex<HashMap<&'static str, Option<Work>>>>);
 
 impl Turns {
-    /// Returns the task, to be run now. `None` if one of its name runs: it is kept then, in place of one that waits.
+    /// Returns the task if it should run now. `None` if a task of this name is running: the new one is queued,
+    /// replacing a task that was queued before.
     fn take(&self, name: &'static str, task: Work) -> Option<Work> {
-        // What it replaces is dropped without the lock.
+        // A replaced task is dropped after the lock is released.
         let _replaced = match self.lock().entry(name) {
             Entry::Occupied(mut running) => running.get_mut().replace(task),
             Entry::Vacant(place) => {
@@ -106,13 +106,13 @@ impl Turns {
         None
     }
 
-    /// Locks the map. A panic leaves it as it is.
+    /// Locks the map. A panic leaves it unchanged.
     fn lock(&self) -> MutexGuard<'_, HashMap<&'static str, Option<Work>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A task that runs, until this is dropped.
+/// A running task; finished when this is dropped.
 struct Turn {
     turns: Turns,
     name: &'static str,
@@ -120,7 +120,7 @@ struct Turn {
 }
 
 impl Turn {
-    /// Runs the task, and those that came meanwhile.
+    /// Runs the task, and those that were queued meanwhile.
     fn run(mut self, task: Work) {
         let mut next = Some(task);
         while let Some(task) = next {
@@ -129,7 +129,7 @@ impl Turn {
         }
     }
 
-    /// Returns the task that waits. If there is none, the turn ends.
+    /// Returns the queued task. If there is none, the turn ends.
     fn next(&mut self) -> Option<Work> {
         let mut turns = self.turns.lock();
         let next = turns.get_mut(self.name).and_then(Option::take);
@@ -141,7 +141,7 @@ impl Turn {
     }
 }
 
-/// For a task that got no thread, and was not run.
+/// For a task whose thread could not be spawned and that was not run.
 impl Drop for Turn {
     fn drop(&mut self) {
         if !self.has_ended {
@@ -150,7 +150,7 @@ impl Drop for Turn {
     }
 }
 
-/// Starts `work` on a thread of this name. Returns it if the system refuses a thread.
+/// Starts `work` on a thread of this name. Returns it if the thread cannot be spawned.
 ///
 /// `std::thread::Builder::spawn` drops its closure on an error. Here the closure shares `work` with the caller, who
 /// gets it back and can run it elsewhere.
@@ -170,13 +170,13 @@ pub(crate) fn spawn<W: FnOnce() + Send + 'static>(name: &str, work: W) -> Result
     }
 }
 
-/// Runs a task that got no thread. A panic ends the task alone, as it would have ended the thread.
+/// Runs a task whose thread could not be spawned. A panic ends only the task, as it would have ended the thread.
 pub(crate) fn run_inline(work: impl FnOnce()) {
     catch_panic(work);
 }
 
-/// Runs blocking work on a thread of its own, so that any executor can wait for it. If the system refuses a thread, the
-/// work runs here.
+/// Runs blocking work on its own thread, so that any executor can wait for it. If the thread cannot be spawned, the
+/// work runs on this one.
 ///
 /// Returns `None` if the work panicked.
 pub(crate) async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
@@ -188,7 +188,7 @@ pub(crate) async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Sen
     receiver.await.ok()
 }
 
-/// Sends the name of a task when it ends, also if it panics.
+/// Sends the name of a task when it finishes, even if it panics.
 struct DoneOnDrop(&'static str, Sender<&'static str>);
 
 impl Drop for DoneOnDrop {
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panicking_task_counts_as_ended() {
+    fn a_panicking_task_counts_as_finished() {
         let panics = || -> Vec<Task> { vec![("a", Box::new(|| panic!("on purpose")))] };
         assert!(BackgroundTasks::start(panics()).wait_until(in_ten_seconds()).is_empty());
         assert!(
@@ -264,7 +264,7 @@ mod tests {
             let task = move || sender.send((number, thread::current().id())).unwrap();
             BackgroundTasks::start_in_turn(vec![("a", Box::new(task))], &turns)
         };
-        // The second one is replaced by the third.
+        // The third one replaces the second.
         let (mut second, mut third) = (later(2), later(3));
         assert!(second.wait_until(in_ten_seconds()).is_empty());
         assert_eq!(first.wait_until(Instant::now()), ["a"]);
@@ -275,14 +275,14 @@ mod tests {
         let (number, thread) = ran.recv().unwrap();
         assert_eq!(number, 3);
         assert_ne!(thread, thread::current().id());
-        // The turn is over: the next task begins at once.
+        // The turn has ended: the next task begins immediately.
         let mut fourth = later(4);
         assert!(fourth.wait_until(in_ten_seconds()).is_empty());
         assert_eq!(ran.try_iter().map(|(number, _)| number).collect::<Vec<_>>(), [4]);
     }
 
     #[test]
-    fn a_task_that_got_no_thread_and_was_not_run_is_no_predecessor() {
+    fn a_task_without_a_thread_that_was_not_run_is_not_a_predecessor() {
         let turns = Turns::default();
         let task = || -> Work { Box::new(|| {}) };
         drop(turns.take("a", task()).unwrap());
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn tasks_without_a_thread_run_on_the_waiter_while_there_is_time() {
+    fn tasks_without_a_thread_run_on_the_waiter_if_there_is_time() {
         let (sender, receiver) = channel();
         let task = |name: &'static str| -> Task {
             let sender = sender.clone();

@@ -1,12 +1,12 @@
-//! The bridge from `tracing` spans to OpenTelemetry, of the kind that the user's additions need.
+//! Selects the bridge from `tracing` spans to OpenTelemetry that the user's additions need.
 //!
 //! | additions of the user | bridge | a span is |
 //! |---|---|---|
-//! | none that concerns spans | ours, direct | encoded while it is recorded, and pushed into the queue when it ends |
-//! | span processors, a changed SDK builder, an id generator | ours, through the SDK | a span of the SDK, which its processors see |
-//! | `uses_stock_bridge` | that of `tracing-opentelemetry` | a span of the SDK |
+//! | none that affects spans | ours, direct | encoded while it is recorded, and pushed into the queue when it ends |
+//! | span processors, a changed SDK builder, an id generator | ours, via the SDK | an SDK span, visible to processors |
+//! | `uses_stock_bridge` | that of `tracing-opentelemetry` | an SDK span |
 //!
-//! The results are the same, up to what the stock bridge does differently.
+//! The results are the same, apart from the documented differences of the stock bridge.
 
 use std::sync::Arc;
 
@@ -24,25 +24,25 @@ use crate::semconv;
 use crate::settings::{Settings, Signal};
 use crate::subscriber::{DirectSource, Filters, SpanBridge, SpanSource, Spans, StockBridge};
 
-/// The part of the user's additions that decides how `tracing` spans become spans of the API. Read before the providers
-/// take the additions.
+/// The part of the user's additions that decides how `tracing` spans become spans of the API. Must be read before the
+/// providers take the additions.
 pub(super) struct BridgeOptions {
     /// `true` for the bridge of `tracing-opentelemetry`, instead of ours.
     is_stock: bool,
-    /// `true` if the user added span processors or changed the SDK's builder: spans must then be the SDK's.
+    /// `true` if the user added span processors or changed the SDK's builder: spans must then be SDK spans.
     needs_sdk_spans: bool,
     /// `true` if the trace ids of roots are random.
     has_random_ids: bool,
-    /// `true` if events are span events as well.
+    /// `true` if `tracing` events become span events as well.
     has_events: bool,
-    /// `true` if spans have their place in the code as attributes.
+    /// `true` if spans record their code location as attributes.
     has_code_location: bool,
     /// Shared with the tracer provider.
     sampler: SharedSampler,
 }
 
 impl BridgeOptions {
-    /// Reads the additions, and takes nothing from them.
+    /// Reads the additions without taking anything from them.
     pub(super) fn new(additions: &Additions, sampler: SharedSampler) -> Self {
         Self {
             is_stock: additions.uses_stock_bridge,
@@ -54,13 +54,13 @@ impl BridgeOptions {
         }
     }
 
-    /// Returns `true` if spans are encoded as they are recorded.
+    /// Returns `true` if spans are encoded while they are recorded.
     pub(super) fn is_direct(&self) -> bool {
         !self.is_stock && !self.needs_sdk_spans
     }
 
-    /// Returns the bridge for the layer, and ours once more for the guard, which reports the number of spans that are
-    /// open at the end.
+    /// Returns the bridge for the layer, and a second reference to ours for the guard, which reports the number of
+    /// spans that are still open at shutdown.
     ///
     /// The second one is `None` for the stock bridge, whose open spans are counted by the span queue.
     pub(super) fn bridge<S>(
@@ -89,8 +89,7 @@ impl BridgeOptions {
     }
 }
 
-/// Returns the source of spans that are encoded while they are recorded. Without an exporter for traces it has no
-/// queue.
+/// Returns the source of spans that are encoded while they are recorded. It has no queue if traces are not exported.
 pub(super) fn direct_source(
     settings: &Settings,
     pipelines: &Pipelines,
@@ -103,7 +102,7 @@ pub(super) fn direct_source(
     DirectSource { queue, scope: encoded_scope, limits: settings.traces.limits, open: None, counts }
 }
 
-/// Returns the instrumentation scope of spans that come from `tracing`.
+/// Returns the instrumentation scope of `tracing` spans.
 fn scope() -> InstrumentationScope {
     InstrumentationScope::builder(semconv::SCOPE_NAME).with_version(semconv::SCOPE_VERSION).build()
 }

@@ -1,7 +1,7 @@
-//! The filter of each output, and what is wrong with their directives.
+//! The filter of each output, and the errors in their directives.
 //!
-//! Mistakes in code are errors, which [`mistakes_in_code`] returns before anything is built; the same mistakes in the
-//! environment, and hints about directives that are valid but do nothing, are warnings.
+//! Errors in code are returned by [`mistakes_in_code`] before anything is built. The same errors in the environment,
+//! and hints about directives that are valid but have no effect, are logged as warnings.
 
 use std::collections::HashSet;
 
@@ -11,9 +11,9 @@ use crate::settings::{Directives, Settings};
 use crate::subscriber::Filters;
 use crate::subscriber::filter::{BadDirective, Filter, FilterHandle};
 
-/// Parses the filter of each output. Mistakes in the environment, and hints, become warnings.
+/// Parses the filter of each output. Errors in the environment, and hints, become warnings.
 ///
-/// Invalid directives are left out, so that the valid ones beside them are in effect.
+/// Invalid directives are skipped; the valid ones take effect.
 pub(super) fn parse(settings: &mut Settings) -> Filters {
     let warnings = filter_warnings(settings);
     settings.warnings.extend(warnings);
@@ -26,7 +26,7 @@ pub(super) fn parse(settings: &mut Settings) -> Filters {
     }
 }
 
-/// Returns the mistakes in directives of the environment, and hints about others.
+/// Returns the errors in directives from the environment, and hints about other directives.
 pub(crate) fn filter_warnings(settings: &Settings) -> Vec<String> {
     reports(settings)
         .into_iter()
@@ -35,9 +35,9 @@ pub(crate) fn filter_warnings(settings: &Settings) -> Vec<String> {
         .collect()
 }
 
-/// Returns an error for each mistake in directives that were given in code.
+/// Returns an error for each invalid directive from code.
 ///
-/// Called before anything is built, so that they are reported together with the other mistakes in code.
+/// Called before anything is built, so that they are reported together with the other errors in code.
 pub(crate) fn mistakes_in_code(settings: &Settings) -> Vec<InitError> {
     let in_code = reports(settings)
         .into_iter()
@@ -53,8 +53,8 @@ pub(crate) fn mistakes_in_code(settings: &Settings) -> Vec<InitError> {
         .collect()
 }
 
-/// Returns what there is to report about each filter, with the setting it was given by. The same mistake in two filters
-/// is one.
+/// Returns the errors and hints of each filter, with the setting that it comes from. An error that two filters share
+/// is returned once.
 fn reports(settings: &Settings) -> Vec<(&'static str, &Directives, BadDirective)> {
     let filters = [
         ("log_filter", &settings.lines.filter),
@@ -62,11 +62,11 @@ fn reports(settings: &Settings) -> Vec<(&'static str, &Directives, BadDirective)
         ("span_filter", &settings.span_filter),
     ];
     let each = filters.into_iter().flat_map(|(setting, directives)| {
-        // A program that was built without TRACE has not asked for the spans that the default adds.
+        // The default filter gives no hints: a program that was built without TRACE did not request its TRACE spans.
         let bad = Filter::parse(&directives.text).1.into_iter().filter(|_| !directives.is_default());
         bad.map(move |bad| (setting, directives, bad))
     });
-    // Lines and records mostly have the same directives: a mistake in them is one mistake.
+    // Lines and records usually have the same directives, so an error in them is reported once.
     let mut reported = HashSet::new();
     let mut is_new = |directives: &Directives, bad: &BadDirective| {
         reported.insert((directives.origin.clone(), bad.text.clone(), bad.reason.clone()))
@@ -80,7 +80,7 @@ mod tests {
     use crate::settings::{Env, resolve};
 
     #[test]
-    fn mistake_in_the_common_log_filter_is_reported_once() {
+    fn error_in_the_common_log_filter_is_reported_once() {
         let resolved = |builder: crate::Builder, env| resolve(&builder.into_parts().0, &env).0;
         let wrong = "a=b=c,info,d=e=f";
 
@@ -90,7 +90,7 @@ mod tests {
         assert!(first.contains("a=b=c") && second.contains("d=e=f"), "{first}, {second}");
         assert!(mistakes_in_code(&from_env).is_empty());
 
-        // What is used instead is reported beside what is wrong.
+        // The directives used instead are reported with the error.
         for (text, reason) in [("a=of", "nothing passes"), ("noisy-crate=off", "nothing passes")] {
             let from_env = resolved(crate::init(), Env::from_pairs([("RUST_LOG", text)]));
             let warnings = filter_warnings(&from_env);

@@ -1,13 +1,13 @@
-//! The parts of the layer for the subscriber: lines, records, spans, and what marks spans.
+//! The parts of the subscriber's layer: lines, records, spans and error recording.
 //!
-//! What depends on the user's additions is read before the providers take these.
+//! Everything that depends on the user's additions is read before the providers take them.
 //!
 //! | part | taken from | `None` if |
 //! |---|---|---|
 //! | lines | the log output, with the filter of lines | the log output is off |
 //! | records | the queue of log records, or the logger provider if the user has processors | neither exists |
 //! | spans | [`BridgeOptions`] | no spans are recorded |
-//! | marks | the settings: what an error leaves on its span | – |
+//! | marks | the settings for recording errors on spans | – |
 
 use std::sync::Arc;
 
@@ -25,22 +25,22 @@ use crate::provider::installed::DirectSpans;
 use crate::settings::Settings;
 use crate::subscriber::{DirectSource, Filters, LayerParts, Lines, Marks, SpanBridge};
 
-/// The decisions about the layer that depend on settings and additions, until the providers exist.
+/// The decisions about the layer that depend on settings and additions, kept until the providers exist.
 pub(super) struct LayerPlan {
-    /// `None` if no spans are recorded. Nothing is prepared for spans then.
+    /// `None` if no spans are recorded. Nothing is set up for spans then.
     bridge: Option<BridgeOptions>,
-    /// The path of spans that bypasses the SDK, unless the user's additions need the SDK's spans.
+    /// The path of spans that bypasses the SDK, unless the user's additions need SDK spans.
     direct: DirectSource,
-    /// What lines and records have beside the event.
+    /// The data that lines and records contain in addition to the event.
     context: RecordContext,
-    /// `true` if the user added log processors, through which records then pass.
+    /// `true` if the user added log processors, which records then pass through.
     has_log_processors: bool,
-    /// What errors leave on spans.
+    /// Options for recording errors on spans.
     marks: Marks,
 }
 
 impl LayerPlan {
-    /// Reads settings and additions. Baggage keys are taken, everything else stays for the providers.
+    /// Reads settings and additions. Baggage keys are taken; everything else stays for the providers.
     pub(super) fn new(
         settings: &Settings,
         additions: &mut Additions,
@@ -57,8 +57,8 @@ impl LayerPlan {
         }
     }
 
-    /// Returns what the layers for calls need to encode spans as they are recorded. `None` if the program needs spans
-    /// of the SDK, or records none.
+    /// Returns the resources that call layers need to encode spans while they are recorded. `None` if the program
+    /// needs SDK spans, or records none.
     pub(super) fn direct_spans(&self, providers: &Providers) -> Option<DirectSpans> {
         self.bridge.as_ref().filter(|options| options.is_direct())?;
         Some(DirectSpans {
@@ -68,8 +68,8 @@ impl LayerPlan {
         })
     }
 
-    /// Returns the parts of the layer, and the bridge once more for the guard, which reports the spans that are open at
-    /// the end.
+    /// Returns the parts of the layer, and a second reference to the bridge for the guard, which reports the spans
+    /// that are still open at shutdown.
     pub(super) fn parts<S>(
         self,
         settings: &Settings,
@@ -98,7 +98,7 @@ impl LayerPlan {
     }
 }
 
-/// Returns what lines and records have from outside of an event: redaction, baggage, fields of spans.
+/// Returns the data that lines and records contain in addition to an event: redaction, baggage, span fields.
 fn record_context(settings: &Settings, additions: &mut Additions) -> RecordContext {
     let value_length = settings.logs.limits.value_length;
     RecordContext {

@@ -1,11 +1,11 @@
-//! The log output: where lines go, and in which format.
+//! The log output: destination and format of log lines.
 //!
 //! | format setting | output is a terminal | lines |
 //! |---|---|---|
 //! | `auto` | yes | text |
 //! | `auto` | no | JSON |
-//! | `json`, `pretty` | any | as set |
-//! | `off` | any | none, and no writer is started |
+//! | `json`, `pretty` | either | as set |
+//! | `off` | either | none; no writer is started |
 
 use crate::diagnostics::Diagnostics;
 use crate::error::InitError;
@@ -21,14 +21,14 @@ use crate::subscriber::{Lines, shared};
 
 /// An open log output.
 ///
-/// `writer` and `format` are both there or both missing: a format that is written elsewhere has no part in the
+/// `writer` and `format` are either both set or both `None`: a format without a writer would not take part in the
 /// shutdown.
 ///
-/// Opened first of everything, so that all warnings of the start have a place to go.
+/// Opened before everything else, so that all warnings of startup can be written.
 pub(crate) struct LineOutput {
-    /// The writer, which the shutdown flushes and ends.
+    /// The writer, which the shutdown flushes and stops.
     pub(crate) writer: Option<NonBlockingWriter>,
-    /// The layer that makes lines of events.
+    /// The layer that formats events as lines.
     pub(crate) format: Option<Lines>,
     /// `true` if lines go to standard error or standard output.
     pub(crate) writes_to_console: bool,
@@ -37,7 +37,7 @@ pub(crate) struct LineOutput {
 }
 
 impl LineOutput {
-    /// Opens the output of the settings, to which `diagnostics` are written too.
+    /// Opens the output selected by the settings. `diagnostics` are written to it as well.
     ///
     /// # Errors
     ///
@@ -96,8 +96,8 @@ fn start(output: LogDestination, additions: &Additions) -> Result<NonBlockingWri
     )
 }
 
-/// Returns the layer for JSON lines. The user's options come last, so that they can change everything that the settings
-/// decided.
+/// Returns the layer for JSON lines. The user's options are applied last, so that they can override everything that
+/// the settings decided.
 fn json(writer: NonBlockingWriter, additions: &mut Additions) -> JsonLayer<NonBlockingWriter> {
     let layer = JsonLayer::new(writer)
         .redact(additions.redaction.clone())
@@ -108,7 +108,7 @@ fn json(writer: NonBlockingWriter, additions: &mut Additions) -> JsonLayer<NonBl
     }
 }
 
-/// Returns the layer for text.
+/// Returns the layer for human-readable lines.
 fn pretty(
     writer: NonBlockingWriter,
     colors: Colors,

@@ -2,15 +2,15 @@
 //!
 //! | file | builds |
 //! |---|---|
-//! | `bridge` | the bridge from `tracing` spans to OpenTelemetry, of the kind that the user's additions need |
-//! | `filters` | the three filters, for lines, records and spans, with what is wrong with them |
+//! | `bridge` | the bridge from `tracing` spans to OpenTelemetry, as the user's additions require |
+//! | `filters` | the three filters, for lines, records and spans, with the errors in their directives |
 //! | `layer` | the parts of the layer for the subscriber |
 //! | `lines` | the output of log lines: format, writer, colours |
 //! | `pipelines` | a queue and a ledger for each destination of each signal |
 //! | `providers` | the SDK's providers, which feed the queues |
-//! | `records` | what makes log records of events |
+//! | `records` | the output that turns events into log records |
 //!
-//! The order matters: lines are opened first, so that warnings of everything after them are seen, and threads are
+//! The order matters: lines are opened first, so that warnings of all later steps are visible, and threads are
 //! started before anything that is visible from outside.
 //!
 //! ```text
@@ -19,7 +19,7 @@
 //!                                        Assembled { layer, running, globals } ◀───────┘
 //! ```
 //!
-//! If a step fails, what was started before it is dropped, and its threads end: nothing of it was visible.
+//! If a step fails, everything that was started before it is dropped and its threads exit. Nothing of it was visible.
 
 mod bridge;
 mod filters;
@@ -59,19 +59,19 @@ use crate::provider::{SharedSampler, resource};
 use crate::settings::{BuiltInMetrics, Env, Settings};
 use crate::subscriber::LayerParts;
 
-/// Telemetry that runs and that no global refers to yet. Dropping it ends everything.
+/// Running telemetry that is not installed globally yet. Dropping it shuts it down.
 pub(crate) struct Assembled<S> {
-    /// The outputs, to be made a layer of the subscriber.
+    /// The outputs, from which the subscriber's layer is built.
     pub(crate) layer: LayerParts<S>,
-    /// What the guard ends.
+    /// The parts that the guard shuts down.
     pub(crate) running: Running,
-    /// The queues: for tests, which take what is in them, and for what a forked child continues.
+    /// The queues, for tests that read their contents and for forked children that continue them.
     pub(crate) pipelines: Pipelines,
-    /// What `build()` makes global.
+    /// The values that `build()` makes global.
     pub(crate) globals: Globals,
 }
 
-/// The values that `build()` makes global, beside the providers.
+/// The values that `build()` makes global, in addition to the providers.
 ///
 /// `build_local` drops them: a local subscriber leaves the process as it is.
 pub(crate) struct Globals {
@@ -81,33 +81,33 @@ pub(crate) struct Globals {
     pub(crate) has_spans: bool,
     /// `true` if the trace ids of roots are random.
     pub(crate) has_random_ids: bool,
-    /// What layers read in place of the environment of the process.
+    /// The environment that layers read instead of the process's.
     pub(crate) layer_env: Option<Env>,
-    /// The propagators of the settings, or of the user, as one.
+    /// The composite of the propagators from the settings or the user.
     pub(crate) propagator: TextMapCompositePropagator,
-    /// The propagators it consists of, if all of them are standard ones: layers then call these directly.
+    /// Its parts, if all of them are standard propagators: layers then call these directly.
     pub(crate) standard: Option<propagation::Standard>,
     /// The sampler of the tracer provider.
     pub(crate) sampler: SharedSampler,
-    /// For spans of the layers for calls. `None` if they must be spans of the SDK.
+    /// Resources for the spans of call layers. `None` if these must be SDK spans.
     pub(crate) direct_spans: Option<DirectSpans>,
-    /// The line that says where telemetry goes. Written once everything is global.
+    /// The line that shows where telemetry is sent. Written once everything is global.
     pub(crate) start_line: StartLine,
-    /// `true` if lines go to standard error or standard output, where a panic need not be reported twice.
+    /// `true` if lines go to standard error or standard output, where a panic should not be reported twice.
     pub(crate) writes_to_console: bool,
 }
 
 /// Builds telemetry whose lines go to the output that `open_lines` opens.
 ///
-/// This is the only way from settings to telemetry: for the process, for a subscriber of the user, and for tests.
+/// This is the only path from settings to telemetry, used for the process, for a user's subscriber and for tests.
 ///
 /// Warnings of the settings are written once the log output and the providers exist.
 ///
 /// # Errors
 ///
 /// - [`InitError::InvalidSetting`] if the log file cannot be opened;
-/// - [`InitError::Thread`] if the system refuses a thread;
-/// - what [`Exporter::start`] returns for a destination that cannot be configured.
+/// - [`InitError::Thread`] if a thread cannot be spawned;
+/// - the errors of [`Exporter::start`] for a destination that cannot be configured.
 pub(crate) fn assemble<S>(
     mut settings: Settings,
     mut additions: Additions,
@@ -175,8 +175,8 @@ where
 
 /// Returns the sampler, which a reload can replace.
 ///
-/// With an id generator of the user it has no shortcuts: ids of spans that are not recorded come from the generator as
-/// well.
+/// If the user set an id generator, the sampler has no shortcuts: ids of unrecorded spans must come from the
+/// generator as well.
 fn sampler(settings: &Settings, additions: &mut Additions) -> SharedSampler {
     let has_shortcuts = !additions.custom_ids;
     let sampler =
@@ -187,7 +187,7 @@ fn sampler(settings: &Settings, additions: &mut Additions) -> SharedSampler {
     }
 }
 
-/// Takes what becomes global from settings and additions.
+/// Takes the values that become global from settings and additions.
 fn globals(
     settings: &Settings,
     additions: &mut Additions,

@@ -5,9 +5,9 @@
 //!                  └─▶ Consumer + Ledger ─▶ worker ─▶ destination 2
 //! ```
 //!
-//! Spans and records have one queue each, however many destinations they have: an item is encoded once, and each
-//! destination has a place in the queue and counts of its own. Metrics have one queue for each temporality, since a
-//! collection for a destination that takes deltas contains other bytes.
+//! Spans and records have one queue each, regardless of the number of destinations: an item is encoded once, and each
+//! destination has its own position in the queue and its own counts. Metrics have one queue per temporality, because
+//! a delta collection is encoded differently.
 
 use std::sync::Arc;
 
@@ -18,12 +18,12 @@ use crate::lifecycle::guard::Ledgers;
 use crate::provider::built_in::ObservedPipeline;
 use crate::settings::{DestinationSettings, PerSignal, QueueSettings, Settings, Signal};
 
-/// The place where encoded telemetry goes.
+/// Target of encoded telemetry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ExportTo {
-    /// To the destinations of the settings.
+    /// The destinations of the settings.
     Network,
-    /// Nowhere: it stays in the queues, which have no limit, until the caller takes it.
+    /// None: telemetry stays in the queues, which are unbounded, until the caller takes it.
     #[cfg(feature = "testing")]
     Memory,
 }
@@ -32,21 +32,21 @@ pub(crate) enum ExportTo {
 #[derive(Clone, Debug)]
 pub(crate) struct Pipelines(PerSignal<Pipeline>);
 
-/// The recording side of one signal's queues, and what each of its destinations takes from. Both are empty if the
+/// The queues that one signal is recorded into, and the consumer of each of its destinations. Both are empty if the
 /// signal is not exported.
 #[derive(Clone, Debug, Default)]
 struct Pipeline {
-    /// One queue for all destinations; of metrics, one for those of each temporality.
+    /// One queue for all destinations. For metrics, one per temporality.
     queues: Vec<(Temporality, Arc<Queue>)>,
     /// One for each destination, in the order of the settings.
     consumers: Vec<Consumer>,
 }
 
 impl Pipeline {
-    /// Creates the queues. `temporalities`: those of the destinations.
+    /// Creates the queues. `temporalities` are those of the destinations.
     ///
-    /// Destinations keep their order: `consumers[i]` belongs to the destination `i` of the settings, on which ledgers,
-    /// routes and built-in metrics rely.
+    /// Destinations keep their order: `consumers[i]` belongs to destination `i` of the settings, which ledgers,
+    /// routes and built-in metrics rely on.
     fn new(limits: QueueSettings, temporalities: &[Temporality]) -> Self {
         let (mut queues, mut consumers): (Vec<(Temporality, Arc<Queue>)>, Vec<_>) = (Vec::new(), Vec::new());
         for temporality in temporalities {
@@ -70,7 +70,7 @@ impl Pipelines {
     pub(super) fn new(settings: &Settings, export_to: ExportTo) -> Self {
         let temporality = |signal, destination: &DestinationSettings| match signal {
             Signal::Metrics => settings.metrics.temporality_of(destination),
-            // No request contains what an earlier one holds.
+            // No request repeats the contents of an earlier one.
             Signal::Traces | Signal::Logs => Temporality::Delta,
         };
         Self(settings.destinations().map(|signal, destinations| match export_to {
@@ -83,7 +83,8 @@ impl Pipelines {
         }))
     }
 
-    /// Returns the queue that a signal is recorded into, or `None` if it is not exported. Metrics may have another one.
+    /// Returns the queue that a signal is recorded into, or `None` if it is not exported. For metrics there may be a
+    /// second queue.
     pub(crate) fn queue(&self, signal: Signal) -> Option<&Arc<Queue>> {
         self.0.get(signal).queues.first().map(|(_, queue)| queue)
     }
@@ -96,7 +97,7 @@ impl Pipelines {
     /// Returns the route of each destination's lane to the I/O thread, for
     /// [`Exporter::start`](crate::export::Exporter::start).
     ///
-    /// The console is written to at least every [`CONSOLE_DELAY`], because a person waits for it.
+    /// The console is written to at least every [`CONSOLE_DELAY`], because a user is watching it.
     pub(super) fn routes(&self, settings: &Settings) -> Vec<Route> {
         let mut routes = Vec::new();
         for (signal, destinations) in settings.destinations().iter() {
@@ -111,13 +112,13 @@ impl Pipelines {
         routes
     }
 
-    /// Returns the signals, each with one of its queues.
+    /// Returns the signals, each with one of its consumers.
     #[cfg(feature = "testing")]
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Signal, &Consumer)> {
         self.0.iter().filter_map(|(signal, pipeline)| Some((signal, pipeline.consumers.first()?)))
     }
 
-    /// Returns the ledger of each destination, by the name under which the statistics show it.
+    /// Returns the ledger of each destination, with the name that the statistics use for it.
     pub(super) fn ledgers(&self, settings: &Settings) -> Ledgers {
         settings.destinations().map(|signal, destinations| {
             let ledgers = self.consumers(signal).iter().map(|consumer| Arc::clone(consumer.ledger()));
@@ -125,7 +126,7 @@ impl Pipelines {
         })
     }
 
-    /// Returns every destination with its ledger, for metrics about telemetry.
+    /// Returns each destination with its ledger, for metrics about telemetry.
     pub(super) fn observed(&self, settings: &Settings) -> Vec<ObservedPipeline> {
         let mut observed = Vec::new();
         for (signal, destinations) in settings.destinations().iter() {
@@ -148,7 +149,7 @@ impl Pipelines {
 
 /// Returns the limits of a signal's queues.
 ///
-/// The destinations of a signal share its batches, which fit into the smallest of their requests.
+/// The destinations of a signal share its batches, so batches are built for the smallest of their request limits.
 fn limits(settings: &Settings, signal: Signal) -> QueueSettings {
     let limits = match signal {
         Signal::Traces => settings.traces.queue,
@@ -160,7 +161,7 @@ fn limits(settings: &Settings, signal: Signal) -> QueueSettings {
     sizes.fold(limits, QueueSettings::within)
 }
 
-/// The limits for captures of tests: nothing is dropped, and nothing is sent.
+/// Limits for captures in tests: nothing is dropped, and nothing is sent.
 #[cfg(feature = "testing")]
 const UNLIMITED: QueueSettings = QueueSettings {
     max_items: usize::MAX,

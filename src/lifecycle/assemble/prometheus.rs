@@ -1,7 +1,7 @@
-//! Starts the exporter that Prometheus scrapes.
+//! Starts the Prometheus exporter.
 //!
-//! The address is bound first, so that the handler and the line at the start can show its port, and the server is
-//! started last, so that no scrape comes before the handler can answer.
+//! The address is bound first, so that the handler and the start line can show its port. The server is started last,
+//! so no scrape arrives before the handler can respond.
 
 use std::net::TcpListener;
 
@@ -12,18 +12,18 @@ use crate::provider::TelemetryMeterProvider;
 use crate::settings::secrets::shown_host;
 use crate::settings::{PrometheusSettings, ServerAddress, Settings};
 
-/// The running exporter. It ends when it is dropped.
+/// The running exporter. Dropping it stops the exporter.
 #[derive(Debug)]
 pub(crate) struct Prometheus {
-    /// Answers scrapes; handed out by the guard.
+    /// Handles scrapes; returned by the guard.
     pub(crate) handler: PrometheusHandler,
-    /// The server of its own. `None` if the handler is mounted elsewhere, or if the address could not be bound.
+    /// The built-in server. `None` if the handler is mounted elsewhere, or if the address could not be bound.
     _server: Option<Server>,
 }
 
 impl Prometheus {
-    /// Binds the addresses of the exporter's server, if the settings have one, and puts its port into the settings
-    /// where that is 0. An address that cannot be used is a warning: the program goes on without the server.
+    /// Binds the addresses of the exporter's server, if the settings have one, and replaces port 0 in the settings by
+    /// the port in use. An address that cannot be used is a warning: the program continues without the server.
     pub(super) fn bind(settings: &mut Settings, diagnostics: &Diagnostics) -> Vec<TcpListener> {
         let is_disabled = settings.disabled;
         let Some(exporter) = settings.metrics.prometheus.as_mut().filter(|_| !is_disabled) else {
@@ -44,11 +44,11 @@ impl Prometheus {
         }
     }
 
-    /// Starts the exporter, if the settings have it. It has a server of its own if there are `listeners`.
+    /// Starts the exporter if it is enabled. It runs its own server if there are `listeners`.
     ///
     /// # Errors
     ///
-    /// [`InitError::Thread`] if the system refuses one of the two threads.
+    /// [`InitError::Thread`] if one of the two threads cannot be spawned.
     pub(super) fn start(
         settings: &Settings,
         listeners: Vec<TcpListener>,

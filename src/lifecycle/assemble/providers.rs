@@ -1,12 +1,12 @@
-//! Builds the SDK's providers on top of the queues.
+//! Builds the SDK's providers that feed the queues.
 //!
 //! | signal | with a destination | without one |
 //! |---|---|---|
 //! | traces | a span queue as the last processor | the provider is shut down, unless the user has processors |
-//! | metrics | a reader for each temporality | a provider whose instruments do nothing, unless the user has readers |
+//! | metrics | one reader per temporality | a provider whose instruments do nothing, unless the user has readers |
 //! | logs | a log queue as the last processor | a provider whose loggers have no processor |
 //!
-//! With `OTEL_SDK_DISABLED` all three are shut down at once.
+//! If `OTEL_SDK_DISABLED` is set, all three are shut down immediately.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -25,13 +25,13 @@ use crate::settings::{Settings, Signal};
 
 /// Creates the three providers, and the instruments of the built-in metrics.
 ///
-/// A signal without a queue gets a provider nevertheless: processors and readers of the user may be attached to it.
-/// Without any of these its spans are not recorded, because the provider is shut down at once, which makes its tracers
+/// A signal without a queue still gets a provider, because processors and readers of the user may be attached to it.
+/// Without any of these, its spans are not recorded: the provider is shut down immediately, which makes its tracers
 /// no-ops.
 ///
 /// # Errors
 ///
-/// [`InitError::Thread`] if the system refuses a thread to a metric reader, ours or the user's.
+/// [`InitError::Thread`] if a thread of a metric reader, ours or the user's, cannot be spawned.
 pub(super) fn providers(
     settings: &Settings,
     additions: Additions,
@@ -64,7 +64,7 @@ pub(super) fn providers(
         diagnostics,
     )?;
     let runtime = ObservedRuntime::default();
-    // A shutdown collects once more, for readers of the user: those of disabled telemetry get nothing.
+    // A shutdown collects once more, for readers of the user. If telemetry is disabled, they must receive nothing.
     if !settings.disabled {
         check_readers_run(&meter)?;
         let observed = pipelines.observed(settings);
@@ -93,9 +93,9 @@ pub(super) fn providers(
     Ok(providers)
 }
 
-/// Returns an error if the system refused a thread to a metric reader of the user.
+/// Returns an error if the thread of a user's metric reader could not be spawned.
 ///
-/// `PeriodicReader` does not report a failed thread spawn; a failing flush reveals it, because a new provider has no
+/// `PeriodicReader` does not report a failed thread spawn. A failing flush reveals it, because a new provider has no
 /// instrument to collect. Readers of the user may fail for other reasons.
 fn check_readers_run(meter: &TelemetryMeterProvider) -> Result<(), InitError> {
     let has_failed = meter.has_custom_readers() && meter.flush_custom_readers().is_err();

@@ -1,11 +1,11 @@
 //! Builds the output for OTLP log records.
 //!
-//! Fields that the event does not have itself, baggage and fields of spans, are encoded here and handed to the output
-//! as bytes: `subscriber::logs` needs no knowledge of their sources.
+//! Fields from outside the event, such as baggage and span fields, are encoded here and passed to the output as
+//! bytes, so `subscriber::logs` does not depend on their sources.
 //!
 //! | the user | a record goes |
 //! |---|---|
-//! | has no log processors | straight into the queue, without an object of the SDK |
+//! | has no log processors | directly into the queue, without an SDK object |
 //! | has log processors | through the SDK's logger, to the processors and then to the queue |
 
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use crate::settings::secrets::REDACTED;
 use crate::settings::{Settings, Signal};
 use crate::subscriber::{LogOptions, OtlpLogs, Records, write_span_fields};
 
-/// Returns the output for log records: straight into the queue, or through the processors that the user added.
+/// Returns the output for log records: directly into the queue, or through the user's processors.
 ///
 /// `None` if log records are neither exported nor processed.
 pub(super) fn records(
@@ -48,26 +48,26 @@ pub(super) fn records(
     Some(around.with(logs))
 }
 
-/// The sources of fields that are not the event's own, for records.
+/// Sources of record fields other than the event itself.
 #[derive(Default)]
 pub(super) struct RecordContext {
     /// Applies to fields of the context as well.
     pub(super) redaction: Redaction,
-    /// The entries of baggage that become attributes.
+    /// Baggage entries that become attributes.
     pub(super) baggage: BaggageKeys,
     /// `true` if the fields of the surrounding spans become attributes.
     pub(super) has_span_fields: bool,
-    /// The longest text of one value, in characters.
+    /// The maximum length of a string value, in characters.
     pub(super) value_length: Option<usize>,
 }
 
 impl RecordContext {
-    /// Adds the fields of the context, and those of the spans if requested, to each record.
+    /// Adds context fields, and span fields if enabled, to each record.
     ///
     /// Runs on the thread that emits the event. The buffer allocates only if there is such a field.
     fn with(self, logs: OtlpLogs) -> Records {
         Box::new(move |event, moment, span, visit| {
-            // Without any such fields nothing is allocated.
+            // Nothing is allocated if there are no such fields.
             let mut around = Vec::new();
             let (target, has_fields) = (event.metadata().target(), moment.has_context_fields);
             context_fields::for_each(target, has_fields, &self.baggage, &mut |key, value| {

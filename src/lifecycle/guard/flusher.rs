@@ -1,8 +1,8 @@
-//! Flushes of everything, each within one time limit.
+//! Flushes of all telemetry, each with a time limit.
 //!
-//! One flush runs at a time. Calls that come while it runs share the next one, so that any number of calls at once
-//! costs the threads of one flush. A thread serves all calls that wait: it starts the flushes, and answers calls whose
-//! time is over. It ends when no call is left.
+//! One flush runs at a time. Calls that arrive while it runs share the next one, so any number of concurrent calls
+//! costs the threads of one flush. One thread serves all waiting calls: it starts the flushes, and returns an error
+//! to calls whose time has elapsed. It exits when no call is left.
 //!
 //! ```text
 //!          request                      serve                       flush ends
@@ -10,15 +10,14 @@
 //!                       └────────── deadline ───────┴───▶ answered: Timeout
 //! ```
 //!
-//! A flush that runs cannot take a new call: what the caller recorded just before may have missed the collection. So
-//! the call waits for the next flush, which covers it. A caller that leaves early costs nothing; a flush goes on
-//! without it.
+//! A call that arrives during a flush joins the next one, because data it just recorded may have missed the current
+//! collection. A caller that stops waiting costs nothing; the flush continues without it.
 //!
 //! | flush | waits for |
 //! |---|---|
-//! | metric collection, processors and readers of the user | the share of user code of the shortest limit |
-//! | delivery of what is queued then | the longest limit |
-//! | delivery of what was collected late | the longest limit |
+//! | metric collection, processors and readers of the user | the user code's share of the shortest limit |
+//! | delivery of the items queued by then | the longest limit |
+//! | delivery of items that were collected late | the longest limit |
 //! | lines | the longest limit |
 
 use std::sync::mpsc::channel;
@@ -34,88 +33,89 @@ use crate::lifecycle::tasks::{self, BackgroundTasks, Turns};
 use crate::lines::writer::NonBlockingWriter;
 use crate::settings::deadline_after;
 
-/// Flushes everything. Cheap to clone; may be used on any thread, and longer than the guard.
+/// Flushes all telemetry. Cheap to clone; may be used on any thread, and outlive the guard.
 #[derive(Clone)]
 pub(crate) struct Flusher(Arc<Shared>);
 
-/// What the handles and the threads share.
+/// State shared by the handles and the threads.
 struct Shared {
-    /// Flushed first: they hold what is not in a queue yet.
+    /// Flushed first: they hold items that are not in a queue yet.
     providers: Providers,
-    /// Deliver what is queued.
+    /// Deliver the queued items.
     workers: Workers,
     /// Flushed last. `None` without a log output.
     lines: Option<NonBlockingWriter>,
-    /// What providers do for a flush, which can go on after its end.
+    /// Tasks of the providers for a flush, which may outlive it.
     turns: Turns,
-    /// The calls, and what is being done for them.
+    /// The calls, and the state of their flush.
     state: Mutex<FlushState>,
     /// Notified after each change of `state` that a thread may wait for.
     changed: Condvar,
-    /// The process that the threads belong to.
+    /// The process that owns the threads.
     fork: Fork,
-    /// The flusher of the telemetry that was built in a forked child, in that child.
+    /// In a forked child, the flusher of the telemetry that was built there.
     successor: OnceLock<Flusher>,
 }
 
-/// The calls that wait. The lock is never held while code of the user or a flush runs.
+/// Pending calls. The lock is never held while user code or a flush runs.
 #[derive(Default)]
 struct FlushState {
-    /// The calls that the next flush answers.
+    /// The calls that the next flush serves.
     waiting: Vec<Call>,
-    /// The calls that the flush under way answers.
+    /// The calls that the current flush serves.
     under_way: Vec<Call>,
-    /// `true` while a flush runs, on a thread of its own.
+    /// `true` while a flush runs, on its own thread.
     is_running: bool,
-    /// The last flush that was requested has not collected its metrics yet.
+    /// `true` until the flush that was requested last has collected its metrics.
     is_collecting: bool,
-    /// The number of flushes that have begun. User code can hold a collection up until a later flush is under way.
+    /// The number of flushes that have begun. User code can delay a collection until a later flush has begun.
     begun: u64,
-    /// `true` while a thread serves the calls: starts flushes and answers the ones that are over.
+    /// `true` while a thread serves the calls: starts flushes and completes calls.
     is_served: bool,
 }
 
 /// One request to flush.
 struct Call {
-    /// When the caller no longer waits.
+    /// Time at which the caller stops waiting.
     deadline: Instant,
     /// The caller's limit, for the error.
     timeout: Duration,
-    /// Gets the result, exactly once.
+    /// Receives the result, exactly once.
     reply: Reply,
 }
 
-/// The way back to a caller. It may wake a task of the program, so that a panic in it is caught.
+/// The callback of a caller. It may wake a task of the program, so panics in it are caught.
 type Reply = Box<dyn FnOnce(Result<(), ExportError>) + Send>;
 
 impl Flusher {
-    /// Creates the flusher, without a thread.
+    /// Creates the flusher, without starting a thread.
     pub(crate) fn new(providers: Providers, workers: Workers, lines: Option<NonBlockingWriter>) -> Self {
         let (state, changed) = (Mutex::default(), Condvar::new());
         let (turns, fork, successor) = (Turns::default(), Fork::new(), OnceLock::new());
         Self(Arc::new(Shared { providers, workers, lines, turns, state, changed, fork, successor }))
     }
 
-    /// Passes flushes on to the flusher of a forked child, which this process is.
+    /// In a forked child, forwards flushes to the child's flusher.
     pub(crate) fn continue_with(&self, successor: &Self) {
         let _ = self.0.successor.set(successor.clone());
     }
 
-    /// Returns the flusher of this process. `None` in a forked child that has built no telemetry: the parent delivers.
+    /// Returns the flusher of this process. `None` in a forked child that has built no telemetry, because the parent
+    /// delivers.
     fn current(&self) -> Option<&Self> {
         if self.0.fork.is_child() { self.0.successor.get()?.current() } else { Some(self) }
     }
 
-    /// Flushes, and waits for it.
+    /// Flushes, and waits for the result.
     ///
-    /// Returns at most 200 ms after `timeout`, and at once where there is nothing of this process to flush.
+    /// Returns at most 200 ms after `timeout`, and immediately if this process has nothing to flush.
     ///
     /// # Errors
     ///
     /// [`ExportError::Timeout`] if not everything was collected, delivered and written in time, and always on the I/O
-    /// thread; else the first error of a destination.
+    /// thread; otherwise the first error of a destination.
     pub(crate) fn flush(&self, timeout: Duration) -> Result<(), ExportError> {
-        // The answer would have to come from the thread that waits for it.
+        // The result would have to come from the thread that waits for it.
         if on_io_thread() {
             return Err(ExportError::Timeout(Duration::ZERO));
         }
@@ -126,7 +126,7 @@ impl Flusher {
         answer.recv_timeout(limit).unwrap_or(Err(ExportError::Timeout(timeout)))
     }
 
-    /// Flushes in the background, then calls `reply`, on another thread. If the system refuses a thread, both happen on
+    /// Flushes in the background, then calls `reply` on another thread. If no thread can be spawned, both happen on
     /// this one.
     pub(crate) fn flush_with(
         &self,
@@ -139,28 +139,28 @@ impl Flusher {
         }
     }
 
-    /// Flushes in the background, unless the system refuses a thread. Nothing is flushed then. Never blocks, so that it
-    /// can be called by the handler of a signal.
+    /// Flushes in the background. Flushes nothing if no thread can be spawned. Never blocks, so the signal handler
+    /// can call it.
     pub(crate) fn flush_in_background(&self, timeout: Duration) {
         let Some(flusher) = self.current() else { return };
         if flusher.request(timeout, Box::new(|_| ())).is_err() {
             let mut state = flusher.0.lock();
-            // Others may have joined meanwhile.
+            // Other calls may have joined in the meantime.
             let calls = std::mem::take(&mut state.waiting);
             flusher.0.end_serving(state);
             answer(calls, &Err(ExportError::Timeout(Duration::ZERO)));
         }
     }
 
-    /// Waits until the metrics of a flush that was requested before are collected.
+    /// Waits until the metrics of an earlier flush are collected.
     pub(super) fn wait_until_collected(&self, deadline: Instant) {
         let is_collecting = |state: &mut FlushState| state.is_collecting;
         let state = self.0.lock();
         let _ = self.0.changed.wait_timeout_while(state, left_until(deadline), is_collecting);
     }
 
-    /// Adds a call, and starts the thread that serves calls unless it runs. Returns what a thread has to do, if it is
-    /// needed and the system refused it.
+    /// Adds a call, and starts the serving thread unless it runs. If the thread is needed and cannot be spawned,
+    /// returns its work.
     fn request(&self, timeout: Duration, reply: Reply) -> Result<(), impl FnOnce() + use<>> {
         let mut state = self.0.lock();
         state.waiting.push(Call { deadline: deadline_after(timeout), timeout, reply });
@@ -177,9 +177,10 @@ impl Flusher {
 }
 
 impl Shared {
-    /// Starts flushes and answers calls until none is left.
+    /// Starts flushes and completes calls until none is left.
     ///
-    /// Each flush runs on another thread, so that this one can answer calls whose time is over while user code hangs.
+    /// Each flush runs on another thread, so this one can complete calls whose time has elapsed while user code
+    /// hangs.
     fn serve(self: Arc<Self>) {
         let mut state = self.lock();
         loop {
@@ -206,7 +207,8 @@ impl Shared {
         }
     }
 
-    /// Notes that no thread serves calls. Nothing is collected for those that were answered before their flush began.
+    /// Records that no thread serves calls. Nothing is collected for calls that were completed before their flush
+    /// began.
     fn end_serving(&self, mut state: MutexGuard<'_, FlushState>) {
         (state.is_served, state.is_collecting) = (false, false);
         drop(state);
@@ -217,19 +219,20 @@ impl Shared {
     ///
     /// # Errors
     ///
-    /// The first error of a destination; [`ExportError::Timeout`] if user code or the line writer did not end in time.
+    /// The first error of a destination; [`ExportError::Timeout`] if user code or the line writer did not finish in
+    /// time.
     fn flush(self: &Arc<Self>, limits: Limits) -> Result<(), ExportError> {
         let deadline = limits.longest;
         let left = || left_until(deadline);
-        // The next flush begins after this one has ended.
+        // Dropped before the next flush begins.
         let collected = Collected { flush: self.lock().begun, shared: Arc::clone(self) };
-        // The providers flush the workers as well, and what is refused then is gone when this flush comes to them.
+        // The providers flush the workers as well. Items refused then are gone when the workers are flushed below.
         let refusals = self.workers.refusals();
         let mut flushing = BackgroundTasks::start_in_turn(self.providers.flush_tasks(collected), &self.turns);
         let share = user_code_share(left_until(limits.shortest));
         let collected = flushing.wait_until(Instant::now() + share).is_empty();
         let mut outcome = self.workers.flush(None, left());
-        // Items that were flushed late are exported if there is time.
+        // Items that were collected late are exported if there is time.
         let collected = collected || {
             let ended = flushing.wait_until(deadline).is_empty();
             outcome = outcome.and_then(|()| self.workers.flush(None, left()));
@@ -251,14 +254,14 @@ impl Shared {
 /// The limits of the calls that share a flush.
 #[derive(Clone, Copy)]
 struct Limits {
-    /// The earliest deadline: user code gets its share of the time until then.
+    /// The earliest deadline. User code gets its share of the time until then.
     shortest: Instant,
-    /// The latest deadline: the delivery goes on until then.
+    /// The latest deadline. The delivery continues until then.
     longest: Instant,
 }
 
 impl FlushState {
-    /// Makes the waiting calls those of a flush that runs from now on, and returns its limits.
+    /// Moves the waiting calls to a flush that begins now, and returns its limits.
     fn begin(&mut self) -> Limits {
         self.under_way = std::mem::take(&mut self.waiting);
         (self.is_running, self.is_collecting) = (true, true);
@@ -268,17 +271,17 @@ impl FlushState {
         Limits { shortest: deadlines().min().unwrap_or(now), longest: deadlines().max().unwrap_or(now) }
     }
 
-    /// Removes the calls whose time is over. Those under way have a little more: the flush keeps the same deadline
-    /// itself.
+    /// Removes the calls whose time has elapsed. Calls of the current flush get a grace period, because the flush
+    /// keeps the same deadline itself.
     fn take_overdue(&mut self) -> Vec<Call> {
         let now = Instant::now();
         let mut overdue: Vec<_> = self.waiting.extract_if(.., |call| call.deadline <= now).collect();
-        // The flush itself keeps the deadline, and may know more.
+        // The flush keeps the deadline itself, and may return a more specific error.
         overdue.extend(self.under_way.extract_if(.., |call| call.deadline + ANSWER_GRACE <= now));
         overdue
     }
 
-    /// Returns when [`take_overdue`](Self::take_overdue) will next find a call.
+    /// Returns the time at which [`take_overdue`](Self::take_overdue) will find the next call.
     fn next_deadline(&self) -> Instant {
         let under_way = self.under_way.iter().map(|call| call.deadline + ANSWER_GRACE);
         let waiting = self.waiting.iter().map(|call| call.deadline);
@@ -286,29 +289,29 @@ impl FlushState {
     }
 }
 
-/// Answers calls. After a timeout each of them gets its own limit in the error.
+/// Completes calls. After a timeout, the error of each call contains its own limit.
 fn answer(calls: Vec<Call>, result: &Result<(), ExportError>) {
     for Call { timeout, reply, .. } in calls {
         let result = match result {
             Err(ExportError::Timeout(_)) => Err(ExportError::Timeout(timeout)),
             other => other.clone(),
         };
-        // It may wake a task of an executor of the program.
+        // It may wake a task of one of the program's executors.
         tasks::run_inline(move || reply(result));
     }
 }
 
-/// The flush that runs. If it panics, its calls are answered nevertheless.
+/// A running flush. If it panics, its calls are completed anyway.
 struct FlushUnderWay(Arc<Shared>);
 
 impl FlushUnderWay {
-    /// Runs the flush, and answers its calls.
+    /// Runs the flush, and completes its calls.
     fn flush(self, limits: Limits) {
         let result = self.0.flush(limits);
         self.end(&result);
     }
 
-    /// Notes the end of the flush, wakes the serving thread, and answers the calls that are left.
+    /// Records the end of the flush, wakes the serving thread, and completes the remaining calls.
     fn end(&self, result: &Result<(), ExportError>) {
         let mut state = self.0.lock();
         state.is_running = false;
@@ -327,7 +330,7 @@ impl Drop for FlushUnderWay {
     }
 }
 
-/// Reports that the metrics of a flush are collected, when it is dropped.
+/// Reports on drop that the metrics of a flush are collected.
 pub(super) struct Collected {
     shared: Arc<Shared>,
     flush: u64,
@@ -344,8 +347,7 @@ impl Drop for Collected {
     }
 }
 
-/// The name of the serving thread, and of the threads that flush.
+/// Name of the serving thread, and of the threads that flush.
 const THREAD_NAME: &str = "otel-flush";
-/// How much later than its deadline a flush may return: its own limits are the same, and it knows more about what is
-/// missing.
+/// How long after its deadline a flush may still return: its own limits are the same, and its error is more specific.
 const ANSWER_GRACE: Duration = Duration::from_millis(100);

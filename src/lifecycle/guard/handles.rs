@@ -1,4 +1,4 @@
-//! What the guard hands out: providers, tracers and meters.
+//! Accessors of the guard: providers, tracers and meters.
 
 use std::borrow::Cow;
 
@@ -38,12 +38,12 @@ impl TelemetryGuard {
         &self.running.providers.meter
     }
 
-    /// Exports the metrics of this runtime ([`BuiltInMetrics::Tokio`](crate::BuiltInMetrics)), in place of another one.
+    /// Selects the runtime whose metrics are exported ([`BuiltInMetrics::Tokio`](crate::BuiltInMetrics)).
     ///
-    /// Most programs need not call this: the runtime in which `build()` is called is found, or else the one in which a
-    /// layer for gRPC or HTTP gets its first call or [`shutdown_signal`](crate::shutdown_signal) is first awaited. It
-    /// is for programs that have several runtimes, or that have none of these. Has no effect unless the metrics of the
-    /// runtime are chosen.
+    /// Rarely needed: by default, this is the runtime in which `build()` is called. If there is none, it is the first
+    /// runtime in which a gRPC or HTTP layer handles a call or [`shutdown_signal`](crate::shutdown_signal) is
+    /// awaited. Use it if the program has several runtimes, or none of these. Has no effect unless runtime metrics
+    /// are enabled.
     ///
     /// ```
     /// use telemetry_bootstrap::BuiltInMetrics;
@@ -59,7 +59,7 @@ impl TelemetryGuard {
         self.running.providers.runtime.set(runtime);
     }
 
-    /// Returns the handler for Prometheus scrapes, to mount in a server of the program. `None` if the exporter is off.
+    /// Returns the handler for Prometheus scrapes, to mount in the program's server. `None` if the exporter is off.
     ///
     /// ```
     /// # let (_, telemetry) = telemetry_bootstrap::init().ignore_env().build_local::<tracing_subscriber::Registry>()?;
@@ -84,10 +84,10 @@ impl TelemetryGuard {
         &self.running.providers.logger
     }
 
-    /// Returns a tracer whose instrumentation scope has this name, by convention that of the crate or module.
+    /// Returns a tracer with this instrumentation scope name, by convention the name of the crate or module.
     ///
-    /// It is the SDK's, which never sets the *random* flag (W3C Trace Context, level 2) on a root. Roots of
-    /// `opentelemetry::global::tracer`, of `tracing` and of calls have it.
+    /// It is the SDK's tracer, which never sets the *random* flag (W3C Trace Context, level 2) on root spans. Root
+    /// spans from `opentelemetry::global::tracer`, `tracing` and call layers have it.
     ///
     /// ```
     /// use telemetry_bootstrap::opentelemetry::trace::Tracer as _;
@@ -101,7 +101,7 @@ impl TelemetryGuard {
         self.running.providers.tracer.tracer(scope)
     }
 
-    /// Returns a meter whose instrumentation scope has this name, by convention that of the crate or module.
+    /// Returns a meter with this instrumentation scope name, by convention the name of the crate or module.
     ///
     /// ```
     /// # let (_, telemetry) = telemetry_bootstrap::init().build_local::<tracing_subscriber::Registry>()?;

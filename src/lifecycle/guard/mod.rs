@@ -1,14 +1,14 @@
-//! The guard, which owns the providers and everything behind them, and shuts them down.
+//! The guard, which owns the running telemetry and shuts it down.
 //!
 //! | file | concept |
 //! |---|---|
-//! | `running` | what runs, and the order of its end |
+//! | `running` | the running parts, and the order of the shutdown |
 //! | `flusher` | flushes that any number of threads can request |
-//! | `providers` | the SDK's providers, and what they do at a flush and at the end |
+//! | `providers` | the SDK's providers, and their tasks at a flush and at shutdown |
 //!
 //! The guard can be dropped anywhere: inside a task, after the runtime has ended, while a panic unwinds, in a forked
-//! child. None of these may hang or lose what could be delivered, and so nothing here depends on the thread that it
-//! runs on.
+//! child. In none of these cases may it hang or lose telemetry that could be delivered, so nothing here depends on
+//! the thread that it runs on.
 
 mod flusher;
 mod handles;
@@ -33,16 +33,17 @@ use crate::lines::writer::NonBlockingWriter;
 use crate::subscriber::FilterError;
 use crate::subscriber::filter::BadDirective;
 
-/// The owner of telemetry: while it lives, spans, metrics and logs are recorded and exported.
+/// Owner of the running telemetry. Spans, metrics and logs are recorded and exported while it exists.
 ///
-/// Dropping it is [`shutdown`](Self::shutdown) without a result: it collects the metrics once more, exports what is
-/// pending within [`Builder::shutdown_timeout`](crate::Builder::shutdown_timeout), and writes the last log lines, one
-/// of which reports what was lost. That works from a plain thread, from inside any runtime, and after it; it never
+/// Dropping it is equivalent to calling [`shutdown`](Self::shutdown) and ignoring the result: metrics are collected
+/// one last time, pending telemetry is exported within
+/// [`Builder::shutdown_timeout`](crate::Builder::shutdown_timeout), and the last log lines are written, including one
+/// that reports losses. This works on a plain thread, inside any runtime and after the runtime has ended; it never
 /// panics. Inside a runtime it blocks the thread for that time; [`shutdown_async`](Self::shutdown_async) does not.
 ///
-/// How long it takes depends on the collector. One that is healthy costs milliseconds. One that never answered and
-/// cannot be reached (connection refused, unknown host name) is given up at once. All others are retried until the
-/// deadline: one that answered in the last 30 seconds and cannot be reached now is probably restarting.
+/// With a healthy collector this takes milliseconds. A collector that never responded and is unreachable (connection
+/// refused, unknown host name) is given up immediately. Otherwise exports are retried until the deadline, because a
+/// collector that responded within the last 30 seconds is probably restarting.
 ///
 /// ```
 /// fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -53,45 +54,45 @@ use crate::subscriber::filter::BadDirective;
 /// } // everything is flushed here
 /// ```
 ///
-/// # What cannot be saved
+/// # Limitations
 ///
-/// - `std::process::exit`, `abort` and a signal that kills run no destructor, so what is pending then is lost. Return
-///   from `main`, or call [`shutdown`](Self::shutdown) first; for SIGTERM and Ctrl-C wait for
-///   [`shutdown_signal`](crate::shutdown_signal). A panic that aborts is covered by the panic hook, which flushes
-///   before the process ends: under `panic = "abort"`, in a destructor during another panic, in a function that cannot
-///   unwind.
-/// - A guard in a `static`, or one that is leaked or forgotten (`std::mem::forget`), is never dropped. What was
-///   recorded in the last seconds is lost silently: keep the guard in `main`.
-/// - What is recorded after the guard was dropped is counted as dropped at most. In a function that `atexit` calls, or
-///   in the destructor of a thread-local variable, a span can end the process with `SIGABRT`: `tracing-subscriber` and
-///   OpenTelemetry have discarded their state of the thread.
-/// - Items count as *failed* if the collector did not confirm them. If it took a request and was stopped before it
-///   answered, they may have arrived nevertheless; [`SignalStats::unanswered`](crate::SignalStats) counts them.
+/// - `std::process::exit`, `abort` and signals that kill the process run no destructors, so pending telemetry is
+///   lost. Return from `main`, or call [`shutdown`](Self::shutdown) first; for SIGTERM and Ctrl-C, wait for
+///   [`shutdown_signal`](crate::shutdown_signal). If a panic aborts the process (under `panic = "abort"`, in a
+///   destructor during another panic, in a function that cannot unwind), the panic hook flushes first.
+/// - A guard in a `static`, or one that is leaked (`std::mem::forget`), is never dropped, and the telemetry of the
+///   last seconds is lost silently. Keep the guard in `main`.
+/// - Telemetry recorded after the guard was dropped is discarded; at best it is counted as dropped. In a function
+///   that `atexit` calls, or in the destructor of a thread-local variable, a span can abort the process with
+///   `SIGABRT`, because `tracing-subscriber` and OpenTelemetry have discarded their state of the thread.
+/// - Items count as *failed* if the collector did not confirm them. If it received a request and was stopped before
+///   it responded, they may have arrived anyway; [`SignalStats::unanswered`](crate::SignalStats) counts them.
 ///
-/// # After a fork
+/// # Forked processes
 ///
-/// A child process that was forked while the guard lives has a copy of it, but none of the threads behind it. In the
-/// child, log lines are written by the thread that logs; ids of traces and spans differ from those of the parent; and
-/// flush, shutdown and drop return at once, because the parent delivers what was pending. Spans, metrics and log
+/// A child process that is forked while the guard exists has a copy of it, but none of its threads. In the child, log
+/// lines are written by the thread that logs; ids of traces and spans differ from those of the parent; and flush,
+/// shutdown and drop return immediately, because the parent delivers pending telemetry. Spans, metrics and log
 /// records are discarded until the child calls [`init()`](crate::init) and [`build`](crate::Builder::build) itself,
-/// which returns a guard of its own. None of this waits for a lock that a thread of the parent held at the fork.
+/// which returns the child's own guard. None of this waits for a lock that a thread of the parent held at the fork.
+/// The following applies to a child with its own guard:
 ///
-/// - Filters, resource, destinations, metrics and the global providers are then those of the child. Spans and events go
-///   through the subscriber of the parent, with its formats, limits, sampler and layers, because a global one cannot be
-///   replaced; a signal that the parent does not export is not exported by the child either.
-/// - Instruments and providers that the child got before are those of the parent, and do nothing.
-/// - Spans that were open at the fork are those of the parent, which records and ends them. In the child, `tracing` and
-///   [`SpanExt`](crate::SpanExt) leave them as they are. Do not change one there through the OpenTelemetry API
+/// - Filters, resource, destinations, metrics and the global providers are those of the child. Spans and events go
+///   through the subscriber of the parent, with its formats, limits, sampler and layers, because a global subscriber
+///   cannot be replaced. A signal that the parent does not export is not exported by the child either.
+/// - Instruments and providers that the child obtained earlier belong to the parent, and do nothing.
+/// - Spans that were open at the fork belong to the parent, which records and ends them. In the child, `tracing` and
+///   [`SpanExt`](crate::SpanExt) do not change them. Do not change one there through the OpenTelemetry API
 ///   (`Context::current().span()`): a thread of the parent may have held its lock, which then stays locked.
 ///
-/// A program that becomes a daemon should do so first, and start telemetry in the process that remains.
+/// Daemonize before starting telemetry.
 #[must_use = "dropping the guard stops telemetry: bind it to a named variable that lives as long as `main`"]
 pub struct TelemetryGuard {
-    /// Everything that ends with the guard.
+    /// The running parts, which the guard shuts down.
     running: Running,
     /// Shared with the panic hook and the action of the first signal.
     flusher: Flusher,
-    /// `true` once the end was begun: it happens once.
+    /// `true` once the shutdown has begun, so that it runs only once.
     is_shut_down: bool,
     fork: Fork,
     #[cfg(feature = "config-file")]
@@ -112,13 +113,13 @@ impl TelemetryGuard {
         }
     }
 
-    /// Watches the configuration file from now on, if the settings say so. Nothing can fail any more.
+    /// Starts watching the configuration file, if the settings enable it. Called when nothing can fail any more.
     #[cfg(feature = "config-file")]
     pub(crate) fn watch_config_file(&mut self) {
         self.watcher = self.running.watch_config_file();
     }
 
-    /// Marks the start of telemetry that belongs to the process.
+    /// Records the start of telemetry that belongs to the process.
     pub(crate) fn mark_started(&mut self) {
         self.running.started = Some(Started::now(&self.running));
     }
@@ -127,11 +128,11 @@ impl TelemetryGuard {
         &self.running
     }
 
-    /// Collects the metrics and exports everything that was recorded before, within `timeout` for all signals together.
-    /// Blocks the thread; inside a runtime use [`force_flush_async`](Self::force_flush_async).
+    /// Collects the metrics and exports everything recorded so far, within `timeout` for all signals together. Blocks
+    /// the thread; inside a runtime use [`force_flush_async`](Self::force_flush_async).
     ///
-    /// Needed only where a process is frozen rather than ended, as function services do: export goes on by itself.
-    /// One flush runs at a time; calls that come while it runs share the next one.
+    /// Only needed if a process is frozen rather than ended, as on serverless platforms; otherwise telemetry is
+    /// exported automatically. One flush runs at a time; calls that arrive while it runs share the next one.
     ///
     /// ```
     /// use std::time::Duration;
@@ -145,15 +146,15 @@ impl TelemetryGuard {
     ///
     /// # Errors
     ///
-    /// [`ExportError::Timeout`] if the time was too short, [`ExportError::Failed`] if a collector could not be reached
-    /// or refused something. One that answered in the last 30 seconds is retried until `timeout` is over, since it may
-    /// be restarting. What can be retried stays pending.
+    /// [`ExportError::Timeout`] if `timeout` was too short, [`ExportError::Failed`] if a collector could not be
+    /// reached or rejected something. A collector that responded within the last 30 seconds is retried until
+    /// `timeout` has elapsed, because it may be restarting. Items that can be retried stay pending.
     pub fn force_flush(&self, timeout: Duration) -> Result<(), ExportError> {
         self.flusher.flush(timeout)
     }
 
-    /// Does what [`force_flush`](Self::force_flush) does, without blocking the runtime, whichever it is. (Only if the
-    /// system refuses the thread that this needs, it blocks.)
+    /// Like [`force_flush`](Self::force_flush), but does not block the executor. (If its helper thread cannot be
+    /// spawned, it blocks.)
     ///
     /// ```
     /// # async fn freeze(telemetry: telemetry_bootstrap::TelemetryGuard) {
@@ -163,14 +164,14 @@ impl TelemetryGuard {
     ///
     /// # Errors
     ///
-    /// As [`force_flush`](Self::force_flush).
+    /// See [`force_flush`](Self::force_flush).
     pub async fn force_flush_async(&self, timeout: Duration) -> Result<(), ExportError> {
         let (sender, answer) = tokio::sync::oneshot::channel();
         self.flusher.flush_with(timeout, move |result| drop(sender.send(result)));
         answer.await.unwrap_or(Err(ExportError::Timeout(timeout)))
     }
 
-    /// Shuts telemetry down as dropping the guard does, and returns the statistics of everything that was recorded.
+    /// Shuts telemetry down, as dropping the guard does, and returns the final statistics.
     ///
     /// ```
     /// # let (_, telemetry) = telemetry_bootstrap::init().build_local::<tracing_subscriber::Registry>()?;
@@ -183,16 +184,16 @@ impl TelemetryGuard {
     ///
     /// # Errors
     ///
-    /// [`ShutdownError::Lost`] if something will never arrive. It holds the same [`ExportStats`].
+    /// [`ShutdownError::Lost`] if some telemetry was lost. It contains the same [`ExportStats`].
     pub fn shutdown(mut self) -> Result<ExportStats, ShutdownError> {
         self.end()
     }
 
-    /// Does what [`shutdown`](Self::shutdown) does, without blocking the runtime, whichever it is. (Only if the system
-    /// refuses the thread that this needs, it blocks.)
+    /// Like [`shutdown`](Self::shutdown), but does not block the executor. (If its helper thread cannot be spawned,
+    /// it blocks.)
     ///
-    /// Await it to its end: if the future is dropped, the shutdown goes on in the background, and a program that ends
-    /// before it is complete loses what is pending.
+    /// Await it to completion. If the future is dropped, the shutdown continues in the background, and a program that
+    /// exits before it is complete loses pending telemetry.
     ///
     /// ```
     /// # async fn end(telemetry: telemetry_bootstrap::TelemetryGuard) {
@@ -204,12 +205,12 @@ impl TelemetryGuard {
     ///
     /// # Errors
     ///
-    /// As [`shutdown`](Self::shutdown).
+    /// See [`shutdown`](Self::shutdown).
     pub async fn shutdown_async(self) -> Result<ExportStats, ShutdownError> {
         let (ledgers, lines) = (self.running.ledgers.clone(), self.running.lines.clone());
         match off_thread(move || self.shutdown()).await {
             Some(outcome) => outcome,
-            // The shutdown panicked, in a processor that the user added.
+            // The shutdown panicked in a user-provided processor.
             None => {
                 let dropped = lines.as_ref().map_or(0, NonBlockingWriter::dropped);
                 outcome(stats(&ledgers, dropped).after_the_end())
@@ -217,7 +218,7 @@ impl TelemetryGuard {
         }
     }
 
-    /// Returns the statistics of everything that was recorded so far. May be called often.
+    /// Returns the current statistics. Cheap enough to be called often.
     ///
     /// ```
     /// # let (_, telemetry) = telemetry_bootstrap::init().build_local::<tracing_subscriber::Registry>()?;
@@ -232,8 +233,8 @@ impl TelemetryGuard {
 
     /// Replaces the filter of log lines and OTLP log records, in the syntax of `RUST_LOG`.
     ///
-    /// Directives for spans (`[checkout]=debug`) match spans that are created from now on. Spans that are open match
-    /// none, and those that matched before no longer do, even if the same filter is set again.
+    /// Span directives (`[checkout]=debug`) match spans that are created from now on. Spans that are already open
+    /// never match, even if the same filter is set again.
     ///
     /// ```
     /// # let (_, telemetry) = telemetry_bootstrap::init().build_local::<tracing_subscriber::Registry>()?;
@@ -243,16 +244,16 @@ impl TelemetryGuard {
     ///
     /// # Errors
     ///
-    /// [`FilterError`] if a directive is invalid; the filter stays as it was. One that is valid but has no effect, such as a
-    /// level that the build has left out, is a warning in the log.
+    /// [`FilterError`] if a directive is invalid; the filter is then unchanged. A directive that is valid but has no
+    /// effect, such as a level that was disabled at compile time, is logged as a warning.
     pub fn set_log_filter(&self, directives: &str) -> Result<(), FilterError> {
         let hints = self.running.filters.set_log_filter(directives)?;
         self.warn_about_filter(&hints, "set_log_filter");
         Ok(())
     }
 
-    /// Replaces the filter that decides which `tracing` spans become OpenTelemetry spans. Directives for spans match
-    /// spans that are created from now on.
+    /// Replaces the filter that selects which `tracing` spans become OpenTelemetry spans. Span directives match spans
+    /// that are created from now on.
     ///
     /// ```
     /// # let (_, telemetry) = telemetry_bootstrap::init().build_local::<tracing_subscriber::Registry>()?;
@@ -262,23 +263,23 @@ impl TelemetryGuard {
     ///
     /// # Errors
     ///
-    /// [`FilterError`] if a directive is invalid; the filter stays as it was. One that is valid but has no effect, such as a
-    /// level that the build has left out, is a warning in the log.
+    /// [`FilterError`] if a directive is invalid; the filter is then unchanged. A directive that is valid but has no
+    /// effect, such as a level that was disabled at compile time, is logged as a warning.
     pub fn set_span_filter(&self, directives: &str) -> Result<(), FilterError> {
         let hints = self.running.filters.set_span_filter(directives)?;
         self.warn_about_filter(&hints, "set_span_filter");
         Ok(())
     }
 
-    /// Reads the configuration file again and applies what has changed, at once.
+    /// Reads the configuration file again and applies changes immediately.
     ///
-    /// The file is checked completely, as at the start, with the closure of
-    /// [`config_file_changes`](crate::Builder::config_file_changes). Then filters, levels and the sampler change, for
-    /// everything that is recorded from now on; nothing that was recorded is lost. All other settings take effect at
-    /// the next start, and are listed. Both are logged as well. [`reload_interval`](crate::Builder::reload_interval)
-    /// does this by itself.
+    /// The file is validated completely, as at startup, including the closure of
+    /// [`config_file_changes`](crate::Builder::config_file_changes). Then filters, levels and the sampler change for
+    /// everything that is recorded from now on; telemetry that was already recorded is not lost. All other changes
+    /// need a restart, and are listed. Both are logged as well. Set
+    /// [`reload_interval`](crate::Builder::reload_interval) to reload automatically.
     ///
-    /// Blocks the thread while the file is read, and while another thread reloads.
+    /// Blocks the thread while the file is read, and while another thread reloads it.
     ///
     /// ```no_run
     /// let telemetry = telemetry_bootstrap::init().config_file("/etc/otel/config.yaml").build()?;
@@ -291,7 +292,8 @@ impl TelemetryGuard {
     ///
     /// # Errors
     ///
-    /// [`ReloadError`], and then nothing was changed: the file is missing or wrong, with all mistakes listed.
+    /// Returns [`ReloadError`] if the file is missing or invalid, with all errors listed. Nothing is changed in that
+    /// case.
     #[cfg(feature = "config-file")]
     pub fn reload(&self) -> Result<ReloadSummary, ReloadError> {
         if self.fork.is_child() {
@@ -301,7 +303,7 @@ impl TelemetryGuard {
         self.running.reloader.as_ref().ok_or(ReloadError::NoConfigFile)?.reload()
     }
 
-    /// Logs what may not have the effect that the caller expects.
+    /// Logs hints about directives that may not have the effect that the caller expects.
     fn warn_about_filter(&self, hints: &[BadDirective], method: &str) {
         hints.iter().for_each(|hint| self.running.diagnostics.warn(&hint.warning(&method), &[]));
     }
@@ -313,7 +315,7 @@ impl TelemetryGuard {
     fn end(&mut self) -> Result<ExportStats, ShutdownError> {
         if self.fork.is_child() {
             self.leak();
-            // What is pending here is a copy, which the parent delivers.
+            // Pending items are a copy here; the parent delivers them.
             return Ok(ExportStats::default());
         }
         if !std::mem::replace(&mut self.is_shut_down, true) {
@@ -324,8 +326,8 @@ impl TelemetryGuard {
         outcome(self.running.stats())
     }
 
-    /// Keeps what threads of the parent are connected to: to drop it could wait for a lock that one of them held at the
-    /// fork.
+    /// Leaks the parts that threads of the parent are connected to: dropping them could wait for a lock that one of
+    /// them held at the fork.
     fn leak(&mut self) {
         std::mem::forget(self.flusher.clone());
         #[cfg(feature = "prometheus")]
@@ -337,7 +339,7 @@ impl TelemetryGuard {
 
 impl Drop for TelemetryGuard {
     fn drop(&mut self) {
-        // A loss was reported in a log line.
+        // A loss was already logged.
         let _ = self.end();
     }
 }
@@ -360,8 +362,8 @@ fn outcome(stats: ExportStats) -> Result<ExportStats, ShutdownError> {
     if is_complete { Ok(stats) } else { Err(ShutdownError::Lost(Box::new(stats))) }
 }
 
-/// The share of a time limit that processors, readers and callbacks of the user may take, so that one that hangs does
-/// not cost the items of all others.
+/// Returns the share of a time limit that processors, readers and callbacks of the user may take, so that one that
+/// hangs does not cost all other items.
 fn user_code_share(limit: Duration) -> Duration {
     limit / 4 * 3
 }

@@ -3,10 +3,10 @@
 //! | moment | metrics | traces and logs |
 //! |---|---|---|
 //! | flush | collect; flush readers of the user | flush processors of the user |
-//! | shutdown, at first | collect once more; end readers of the user | flush processors of the user |
+//! | shutdown, first | collect once more; shut down readers of the user | flush processors of the user |
 //! | shutdown, after the delivery | – | shut the providers down: spans that end later are discarded by the SDK |
 //!
-//! Everything here runs code of the user, so each is a task on a thread of its own.
+//! Everything here runs user code, so each task has its own thread.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
@@ -22,7 +22,7 @@ use crate::lifecycle::tasks::Task;
 use crate::provider::TelemetryMeterProvider;
 use crate::provider::built_in::ObservedRuntime;
 
-/// The three providers. Cheap to clone; all clones end together.
+/// The three providers. Cheap to clone; all clones are shut down together.
 #[derive(Clone, Debug)]
 pub(crate) struct Providers {
     /// Samples spans and passes them to processors and queue.
@@ -31,7 +31,7 @@ pub(crate) struct Providers {
     pub(crate) meter: TelemetryMeterProvider,
     /// Passes log records to processors and queue.
     pub(crate) logger: SdkLoggerProvider,
-    /// The number of sampled spans of the SDK that have started and not ended.
+    /// The number of sampled SDK spans that have started and not ended.
     pub(crate) open_spans: Arc<AtomicU64>,
     /// The runtime of the program, for its metrics.
     pub(crate) runtime: ObservedRuntime,
@@ -45,11 +45,10 @@ impl Providers {
         let _ = self.logger.shutdown();
     }
 
-    /// Returns the tasks of the last flush, and where the first one stores how it went with the metrics. A collection
-    /// of `flusher` that has begun comes first, and may use half of the time.
+    /// Returns the tasks of the last flush, and the results of the last collection, which the first task stores. A
+    /// collection of `flusher` that has begun is completed first, and may take half of the time.
     ///
-    /// Each task runs on a thread of its own and may be abandoned. `deadline` is that of user code, not of the
-    /// shutdown.
+    /// Each task runs on its own thread and may be abandoned. `deadline` is that of user code, not of the shutdown.
     pub(super) fn last_flush(&self, deadline: Instant, flusher: &Flusher) -> (Vec<Task>, Arc<LastMetrics>) {
         let Self { tracer, meter, logger, .. } = self.clone();
         let (flusher, metrics) = (flusher.clone(), Arc::<LastMetrics>::default());
@@ -59,7 +58,7 @@ impl Providers {
             LastMetrics::store(&metrics.export, meter.collect_last(left_until(deadline)));
             LastMetrics::store(&metrics.custom_readers, meter.end_custom_readers());
         };
-        // The results of the others are in the ledger, more exactly.
+        // Other results are in the ledger, in more detail.
         let tasks: Vec<Task> = vec![
             ("metrics", Box::new(collect)),
             ("traces", Box::new(move || drop(tracer.force_flush()))),
@@ -68,7 +67,7 @@ impl Providers {
         (tasks, stored)
     }
 
-    /// Returns the tasks that shut the tracer and logger providers down. The meter provider has ended with its last
+    /// Returns the tasks that shut the tracer and logger providers down. The meter provider was shut down by its last
     /// collection.
     pub(super) fn stop_traces_and_logs(&self, deadline: Instant) -> Vec<Task> {
         let Self { tracer, logger, .. } = self.clone();
@@ -78,8 +77,8 @@ impl Providers {
         ]
     }
 
-    /// Returns the tasks that collect the metrics and flush processors and readers of the user. `collected` is dropped
-    /// when the metrics are collected.
+    /// Returns the tasks that collect the metrics and flush processors and readers of the user. `collected` is
+    /// dropped once the metrics are collected.
     pub(super) fn flush_tasks(&self, collected: Collected) -> Vec<Task> {
         let Self { tracer, meter, logger, .. } = self.clone();
         let readers = meter.has_custom_readers().then(|| meter.clone());
@@ -99,8 +98,8 @@ impl Providers {
     }
 }
 
-/// The results of the last collections: the one for the export, and those of readers of the user. Unset while they go
-/// on.
+/// The results of the last collections: the one for the export, and those of readers of the user. Unset while they
+/// are running.
 #[derive(Debug, Default)]
 pub(super) struct LastMetrics {
     export: OnceLock<OTelSdkResult>,
@@ -108,13 +107,13 @@ pub(super) struct LastMetrics {
 }
 
 impl LastMetrics {
-    /// Stores a result. A shutdown by the program before counts as one without an error.
+    /// Stores a result. A provider that the program has already shut down is not an error.
     fn store(place: &OnceLock<OTelSdkResult>, result: OTelSdkResult) {
         let is_done = matches!(result, Err(OTelSdkError::AlreadyShutdown));
         let _ = place.set(if is_done { Ok(()) } else { result });
     }
 
-    /// Returns the error for which the last metrics are not exported. `None` if they are.
+    /// Returns the error that kept the last metrics from being exported, if any.
     pub(super) fn export_error(&self) -> Option<String> {
         match self.export.get() {
             Some(result) => Some(result.as_ref().err()?.to_string()),
@@ -122,7 +121,7 @@ impl LastMetrics {
         }
     }
 
-    /// Returns the error of readers of the user that have ended.
+    /// Returns the error of the user's readers, if they have finished with one.
     pub(super) fn custom_error(&self) -> Option<String> {
         Some(self.custom_readers.get()?.as_ref().err()?.to_string())
     }

@@ -5,14 +5,14 @@
 //! | step | until |
 //! |---|---|
 //! | warn if nothing was recorded: the guard was probably not bound to a name | – |
-//! | collect metrics, flush processors and readers of the user, each on a thread of its own | the share of user code |
-//! | deliver what is queued, all signals at the same time; the I/O thread ends | the deadline |
+//! | collect metrics, flush processors and readers of the user, each on its own thread | the user code's share |
+//! | deliver queued items, all signals at the same time; the I/O thread exits | the deadline |
 //! | shut the tracer and logger providers down | the deadline, at least 20 ms |
-//! | end the Prometheus exporter, which answers until here | – |
-//! | log what did not end and what was lost | – |
+//! | stop the Prometheus exporter, which serves scrapes until here | – |
+//! | log unfinished tasks and losses | – |
 //! | write the last lines | the deadline, at least 40 ms |
 //!
-//! Lines come last, so that the report of the loss is among them.
+//! Lines come last, so that they include the report of losses.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -43,40 +43,42 @@ pub(crate) struct Running {
     /// The exporter for scrapes, with its server.
     #[cfg(feature = "prometheus")]
     pub(crate) prometheus: Option<Prometheus>,
-    /// The counts, for the statistics.
+    /// The counters, for the statistics.
     pub(crate) ledgers: Ledgers,
-    /// The line writer, which ends last.
+    /// The line writer, which is stopped last.
     pub(crate) lines: Option<NonBlockingWriter>,
-    /// `true` once pending items will not be delivered any more: they count as failed in the statistics.
+    /// `true` once pending items will not be delivered any more: the statistics count them as failed.
     pub(crate) has_ended: bool,
     /// The number of lines that were still unwritten at the deadline.
     pub(crate) lines_given_up: u64,
-    /// `true` after an end for which the metrics could not be collected.
+    /// `true` if the metrics could not be collected at shutdown.
     pub(crate) metrics_not_collected: bool,
     /// The filters, which the guard can replace.
     pub(crate) filters: Filters,
     /// Our bridge, which knows the number of open spans.
     pub(crate) bridge: Option<Arc<SpanBridge>>,
-    /// Gets the reports of the end.
+    /// Receives the reports of the shutdown.
     pub(crate) diagnostics: Diagnostics,
     /// Applies later versions of the configuration file, if there is one.
     #[cfg(feature = "config-file")]
     pub(crate) reloader: Option<Arc<Reloader>>,
-    /// How often the file is read. `None`: only by [`TelemetryGuard::reload`](crate::TelemetryGuard::reload).
+    /// Interval at which the file is read. `None` if only [`TelemetryGuard::reload`](crate::TelemetryGuard::reload)
+    /// reads it.
     #[cfg(feature = "config-file")]
     pub(crate) reload_interval: Option<Duration>,
-    /// The time for the whole end.
+    /// The time limit of the whole shutdown.
     pub(crate) shutdown_timeout: Duration,
-    /// The start, if this is the telemetry of the process. `None` for local telemetry, which may end at once.
+    /// The start of telemetry that belongs to the process. `None` for local telemetry, which may be shut down
+    /// immediately.
     pub(crate) started: Option<Started>,
 }
 
-/// When telemetry was started, and the bytes of log lines at that time.
+/// Start time and the number of log bytes written by then.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Started {
-    /// When everything was global.
+    /// The time at which everything was global.
     at: Instant,
-    /// The bytes of lines until then, the start line among them.
+    /// The bytes of lines until then, including the start line.
     line_bytes: u64,
 }
 
@@ -84,14 +86,14 @@ pub(crate) struct Started {
 pub(crate) type Ledgers = PerSignal<Vec<(String, Arc<Ledger>)>>;
 
 impl Started {
-    /// Returns this moment.
+    /// Returns the current time and number of bytes.
     pub(super) fn now(running: &Running) -> Self {
         Self { at: Instant::now(), line_bytes: running.line_bytes() }
     }
 }
 
 impl Running {
-    /// Starts to watch the configuration file, if there is one and this was asked for.
+    /// Starts to watch the configuration file, if there is one and watching is enabled.
     #[cfg(feature = "config-file")]
     pub(super) fn watch_config_file(&self) -> Option<Watcher> {
         self.reloader
@@ -100,7 +102,7 @@ impl Running {
             .and_then(|(reloader, interval)| Watcher::start(reloader, interval))
     }
 
-    /// Returns the statistics of this moment. After the end, items that are still pending count as failed.
+    /// Returns the current statistics. After the shutdown, items that are still pending count as failed.
     pub(super) fn stats(&self) -> ExportStats {
         let dropped = self.lines.as_ref().map_or(0, NonBlockingWriter::dropped);
         let delivery = ExportStats {
@@ -120,7 +122,8 @@ impl Running {
         of_tracing + self.providers.open_spans.load(Ordering::Relaxed)
     }
 
-    /// Returns the bytes of lines that were written or wait, which is how a program shows that it logged.
+    /// Returns the number of bytes of lines that were written or are waiting, which shows whether the program has
+    /// logged.
     fn line_bytes(&self) -> u64 {
         self.lines.as_ref().map_or(0, NonBlockingWriter::accepted_bytes)
     }
@@ -139,7 +142,7 @@ impl Running {
         }
     }
 
-    /// Shuts everything down within the deadline of the settings.
+    /// Shuts everything down within the configured deadline.
     ///
     /// Blocks the calling thread. See the order above.
     pub(super) fn end(&mut self, flusher: &Flusher) {
@@ -152,8 +155,8 @@ impl Running {
         let mut flushing = BackgroundTasks::start(tasks);
         flushing.wait_until(reserve);
         let has_ended = self.exporter.shutdown(deadline);
-        // Calls that waited for a delivery have returned now. These providers are shut down only now, because the SDK
-        // discards spans that end after its shutdown, uncounted.
+        // Calls that waited for a delivery have returned by now. These providers are shut down only now, because the
+        // SDK silently discards spans that end after its shutdown.
         let deadline = deadline.max(Instant::now() + ANSWER_GRACE);
         let mut stopping = BackgroundTasks::start(self.providers.stop_traces_and_logs(deadline));
         if has_ended {
@@ -175,12 +178,12 @@ impl Running {
     fn warn_unfinished(&self, flushing: &[&'static str], stopping: &[&'static str]) {
         let once_more = |signal: &&&'static str| !flushing.contains(signal);
         for signal in flushing.iter().chain(stopping.iter().filter(once_more)) {
-            let what = "a processor, reader or callback did not end in time";
+            let what = "a processor, reader or callback did not finish in time";
             self.diagnostics.warn(what, &[("signal", FieldValue::Text(signal))]);
         }
     }
 
-    /// Warns if a last collection failed. An exporter that panics ends a reader of the user for good.
+    /// Warns if a last collection failed. A reader of the user whose exporter panics does not run again.
     fn warn_uncollected_metrics(&self, last: &LastMetrics) {
         if let Some(error) = last.export_error() {
             self.diagnostics
@@ -220,7 +223,7 @@ impl Running {
     }
 }
 
-/// Returns the counts of every destination, and the sums of each signal.
+/// Returns the counts of each destination, and the sums of each signal.
 pub(super) fn stats(ledgers: &Ledgers, log_lines_dropped: u64) -> ExportStats {
     let mut destinations = Vec::new();
     let PerSignal { traces, metrics, logs } = ledgers.as_ref().map(|signal, ledgers| {
@@ -233,7 +236,7 @@ pub(super) fn stats(ledgers: &Ledgers, log_lines_dropped: u64) -> ExportStats {
     ExportStats { traces, metrics, logs, log_lines_dropped, destinations, ..ExportStats::default() }
 }
 
-/// Returns the destinations that did not get everything, with their counts, where a signal has several. Empty
+/// Returns the destinations that did not receive everything, with their counts, if the signal has several. Empty
 /// otherwise.
 fn lost_at(destinations: &[DestinationStats]) -> String {
     let is_one_of_several = |destination: &&DestinationStats| {
@@ -246,11 +249,11 @@ fn lost_at(destinations: &[DestinationStats]) -> String {
     words.collect::<Vec<_>>().join("; ")
 }
 
-/// The age below which a guard is dropped by mistake, if nothing was recorded: a program that ends sooner has hardly
-/// done anything.
+/// The age below which dropping a guard is considered an accident if nothing was recorded: a program that exits
+/// sooner has hardly done anything.
 const IMMEDIATE: Duration = Duration::from_millis(2);
-/// The time until calls that waited for a delivery have returned, after the I/O thread has ended.
+/// The time in which calls that waited for a delivery return, after the I/O thread has exited.
 const ANSWER_GRACE: Duration = Duration::from_millis(20);
-/// The least time for the last lines, among them the one that reports what was lost. On a busy machine, where the
-/// thread that writes them waits for a processor, they get half a second more.
+/// The minimum time for the last lines, including the one that reports losses. On a busy machine, where the writer
+/// thread waits for a processor, they get half a second more.
 const LINES_GRACE: Duration = Duration::from_millis(40);

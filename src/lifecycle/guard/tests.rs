@@ -59,10 +59,9 @@ fn last_metrics_that_cannot_be_collected_are_an_error_of_the_shutdown() {
     assert_eq!(collector.received().span_count(), 1);
 }
 
-/// A collection that a callback holds up, which has 5 seconds, is given up by its flush, and may end during the next
-/// one.
+/// A collection that a callback delays has 5 seconds. Its flush gives it up, and it may end during the next flush.
 #[test]
-fn a_late_collection_of_one_flush_is_not_taken_for_that_of_the_next() {
+fn a_late_collection_of_one_flush_is_not_mistaken_for_that_of_the_next() {
     let (begin, has_begun) = channel();
     let (go_on, wait) = channel();
     let wait = Mutex::new(wait);
@@ -99,7 +98,7 @@ fn a_late_collection_of_one_flush_is_not_taken_for_that_of_the_next() {
     ended.recv().unwrap();
 }
 
-/// Is called by each flush at once.
+/// Reports each flush immediately.
 #[derive(Debug)]
 struct NotesFlushes(Sender<()>);
 
@@ -118,7 +117,7 @@ impl SpanProcessor for NotesFlushes {
     }
 }
 
-/// Takes its time when it is asked to deliver for the last time.
+/// Takes its time at the last flush.
 #[derive(Debug)]
 struct Slow {
     ending: Sender<()>,

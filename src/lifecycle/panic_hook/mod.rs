@@ -1,30 +1,31 @@
-//! The panic hook: a panic is an ERROR event like any other, with place, thread and backtrace.
+//! The panic hook, which records a panic as an ERROR event with location, thread and backtrace.
 //!
-//! Where the event goes through `tracing`, it becomes a line and an OTLP record with the current ids, and marks the
-//! current span (see [`errors`](crate::subscriber::errors)). Where this thread is inside our own code, perhaps with a
-//! lock held, or is the I/O thread, the panic becomes a line only, past `tracing`. The hook takes no lock of ours that
-//! could be held around code of the user.
+//! If the event can go through `tracing`, it becomes a line and an OTLP record with the current ids, and is recorded
+//! on the current span (see [`errors`](crate::subscriber::errors)). If this thread is inside this crate's own code,
+//! perhaps with a lock held, or is the I/O thread, the panic only becomes a line and bypasses `tracing`. The hook
+//! takes no lock of this crate that could be held around user code.
 //!
-//! **Then lines are flushed**, and telemetry as well if the process may end here:
+//! **Lines are then flushed**, and so is telemetry if the process may end here:
 //!
-//! - The panic aborts. Where panics unwind, that is a panic that leaves a destructor during another one, or a function
-//!   that cannot unwind; the standard library reports it with one more panic, by whose message it is recognised.
-//! - The program has set a hook before, which may exit, or panic itself, and that aborts the process at once. Such a
-//!   flush takes half a second at most, and one in ten seconds: a server that catches panics goes on.
+//! - The panic aborts. With unwinding panics, this is a panic that leaves a destructor during another one, or a
+//!   function that cannot unwind. The standard library reports it with one more panic, which is recognised by its
+//!   message.
+//! - The program has set a hook before, which may exit the process, or panic, which aborts it. Such a flush takes at
+//!   most half a second and runs at most every ten seconds, so a server that catches panics keeps going.
 //!
-//! **A hook that was set before** is called last. The standard library's own hook is not, if log lines go to standard
-//! error or standard output: its text would repeat the line, and break JSON on standard error.
+//! **A hook that was set before** is called last. The standard library's own hook is not called if log lines go to
+//! standard error or standard output: its message would repeat the line, and break JSON on standard error.
 //!
 //! | where the panic happens | reported through |
 //! |---|---|
-//! | anywhere in the program | `tracing`: line, record, mark on the span |
-//! | inside code of ours that handles an event or a span | the line writer |
+//! | anywhere in the program | `tracing`: line, record, error on the span |
+//! | inside this crate's code that handles an event or a span | the line writer |
 //! | on the I/O thread, or a thread of the exporter | the line writer |
-//! | where no subscriber is current | the line writer |
-//! | in this hook | nothing: the second panic of a thread is not reported |
+//! | on a thread without a subscriber | the line writer |
+//! | in this hook | nothing: the second panic is not reported |
 //!
-//! The hook stays for the rest of the process: another hook may have been set after it, which taking it out would drop.
-//! Its handles on the line writer and on the flusher keep nothing running that ends with the guard.
+//! The hook is never removed, because removing it would also drop hooks that were set later. Its handles to the line
+//! writer and the flusher do not keep anything running that is shut down with the guard.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::panic::{Location, PanicHookInfo};
@@ -43,40 +44,40 @@ use crate::user_code::bounded_text::{MAX_TEXT, beginning};
 
 /// The actions of the hook besides reporting the panic.
 pub(crate) struct PanicHook {
-    /// Writes the line where `tracing` cannot be used.
+    /// Writes the line if `tracing` cannot be used.
     pub(crate) diagnostics: Diagnostics,
-    /// Decides on the hook that was set before.
+    /// Decides whether the previous hook is called.
     pub(crate) previous: PreviousHook,
-    /// Flushes the line writer, within a bound.
+    /// Flushes the line writer, with a time limit.
     pub(crate) flush_lines: Box<dyn Fn() + Send + Sync>,
-    /// Delivers telemetry within a limit. Called only where the process may end, and not on threads of ours.
+    /// Delivers telemetry within a limit. Called only if the process may end, and not on this crate's threads.
     pub(crate) flush_telemetry: Box<dyn Fn(Duration) + Send + Sync>,
-    /// How long delivery may take before the process aborts.
+    /// The time limit of the delivery before the process aborts.
     pub(crate) abort_timeout: Duration,
 }
 
-/// The condition for calling the hook that was set before.
+/// Condition for calling the previous hook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PreviousHook {
-    /// Always.
+    /// Always call it.
     Call,
-    /// Unless it is the hook of the standard library.
+    /// Call it unless it is the standard library's hook.
     CallUnlessDefault,
 }
 
 /// Makes `hook` the process's panic hook.
 ///
-/// The previous hook is compared with the standard library's by address: taking the hook twice returns the default one
-/// the second time.
+/// The previous hook is compared with the standard library's by address: taking the hook a second time returns the
+/// default one.
 pub(crate) fn install(hook: PanicHook) {
     let previous = std::panic::take_hook();
-    // With no hook set, this is the hook of the standard library.
+    // If no hook is set, this is the standard library's.
     let default = std::panic::take_hook();
     let is_default = std::ptr::eq(&raw const *previous, &raw const *default);
     let calls_previous = hook.previous == PreviousHook::Call || !is_default;
     let last_flush = Mutex::new(None);
     std::panic::set_hook(Box::new(move |info| {
-        // A panic in the hook itself, on this thread: it is not reported.
+        // The hook itself panicked on this thread. That panic is not reported.
         if ThreadFlag::PanicHook.replace(true) {
             return;
         }
@@ -95,12 +96,12 @@ pub(crate) fn install(hook: PanicHook) {
     }));
 }
 
-/// Returns `false` on threads of ours and inside of our own code, where a flush could wait for what this thread does.
+/// Returns `false` on this crate's threads and inside its code, where a flush could wait for the current thread.
 fn is_code_of_the_program() -> bool {
     !on_io_thread() && !on_background_thread() && !ReentrancyGuard::is_held()
 }
 
-/// Returns `true` if the last flush was long ago, and none is under way.
+/// Returns `true` if no flush is running and the last one was long enough ago.
 fn is_due(last: &Mutex<Option<Instant>>) -> bool {
     let Ok(mut last) = last.try_lock() else { return false };
     let is_due = last.is_none_or(|last| last.elapsed() >= FLUSH_INTERVAL);
@@ -110,7 +111,7 @@ fn is_due(last: &Mutex<Option<Instant>>) -> bool {
     is_due
 }
 
-/// Returns `true` for a panic of the standard library after which it aborts the process.
+/// Returns `true` for a panic of the standard library that aborts the process.
 fn aborts(info: &PanicHookInfo<'_>) -> bool {
     let is_of_core =
         info.location().is_some_and(|place| place.file().replace('\\', "/").ends_with(PANICKING));
@@ -118,10 +119,10 @@ fn aborts(info: &PanicHookInfo<'_>) -> bool {
     is_of_core && message.is_some_and(|message| ABORTING.contains(message))
 }
 
-/// A panic, as the event and the line describe it.
+/// The description of a panic in the event and the line.
 struct Panic {
-    /// The text of the payload, cut if it is huge; `Box<dyn Any>` if it is no text, as in the standard library's
-    /// report.
+    /// The message of the payload, truncated if it is huge; `Box<dyn Any>` if it is not a string, as in the standard
+    /// library's report.
     message: String,
     /// `file:line:column`, or empty.
     location: String,
@@ -131,12 +132,12 @@ struct Panic {
     line: Option<u32>,
     /// The name of the thread, or `unnamed`.
     thread: String,
-    /// `None` unless the environment requests one.
+    /// `None` unless the environment enables backtraces.
     backtrace: Option<String>,
 }
 
 impl Panic {
-    /// Reads the panic. There is a backtrace if `RUST_LIB_BACKTRACE`, or else `RUST_BACKTRACE`, requests it.
+    /// Reads the panic. The backtrace is captured if `RUST_LIB_BACKTRACE`, or else `RUST_BACKTRACE`, enables it.
     fn new(info: &PanicHookInfo<'_>) -> Self {
         let payload = info.payload();
         let text = payload.downcast_ref::<&str>().copied();
@@ -152,7 +153,7 @@ impl Panic {
         }
     }
 
-    /// Reports the panic through `tracing`, or only as a line where `tracing` cannot be used.
+    /// Reports the panic through `tracing`, or as a line if `tracing` cannot be used.
     fn report(&self, diagnostics: &Diagnostics) {
         if ReentrancyGuard::is_held() || on_io_thread() || !is_recorded() {
             self.write(diagnostics);
@@ -161,7 +162,7 @@ impl Panic {
         }
     }
 
-    /// Emits the event, with the names of the semantic conventions for exceptions.
+    /// Emits the event, with the attribute names of the semantic conventions for exceptions.
     fn emit(&self) {
         tracing::error!(
             target: PANIC_TARGET,
@@ -179,7 +180,7 @@ impl Panic {
         );
     }
 
-    /// Writes the line past `tracing`: no lock of a span or of the user's layers is taken.
+    /// Writes the line without `tracing`, so that no lock of a span or of the user's layers is taken.
     fn write(&self, diagnostics: &Diagnostics) {
         let message = format!("thread '{}' panicked: {}", self.thread, self.message);
         let mut fields: Vec<Field<'_>> = vec![
@@ -196,18 +197,18 @@ impl Panic {
     }
 }
 
-/// Returns `false` where an event would reach no subscriber: in a layer of the user that handles an event, while any
-/// thread has a dispatcher of its own.
+/// Returns `false` if an event would reach no subscriber, which happens in a layer of the user that is handling an
+/// event while any thread has its own dispatcher.
 fn is_recorded() -> bool {
     dispatcher::get_default(|current| !current.is::<NoSubscriber>())
 }
 
-/// How long telemetry is flushed before a hook of the program.
+/// The time limit of a flush before a hook of the program.
 const MAX_FLUSH: Duration = Duration::from_millis(500);
-/// From one such flush to the next.
+/// The minimum time between two such flushes.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(10);
 
-/// The file in which the standard library raises the panics that abort.
+/// The source file of the standard library that raises the panics that abort.
 const PANICKING: &str = "library/core/src/panicking.rs";
 /// The messages of these panics.
 const ABORTING: [&str; 2] =

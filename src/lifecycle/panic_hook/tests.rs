@@ -1,4 +1,4 @@
-//! A hook belongs to the whole process: each case runs in a process of its own, which is this test program again.
+//! A hook belongs to the whole process, so each case runs in its own process, which is this test program again.
 
 use std::fmt;
 use std::process::{Command, Stdio};
@@ -28,7 +28,7 @@ fn run(child: &str, backtrace: &str) -> (String, String, bool) {
     (stdout, text(output.stderr), output.status.success())
 }
 
-/// Installs a hook and a subscriber that print what they are given.
+/// Installs a hook and a subscriber that print their input.
 fn install_printing(previous: PreviousHook) -> Written {
     let diagnostics = Diagnostics::default();
     diagnostics.write_with(Box::new(|level, message, fields| {
@@ -44,7 +44,7 @@ fn install_printing(previous: PreviousHook) -> Written {
     });
     let written = Written::default();
     let parts = LayerParts {
-        // A filter that does not name the target: the panic is written all the same.
+        // The filter does not name the target: the panic is written anyway.
         lines: Some((lines_into(&written), FilterHandle::new(Filter::parse("some_crate=info").0))),
         records: None,
         has_span_fields_in_records: false,
@@ -92,7 +92,7 @@ fn child_calls_previous() {
 }
 
 #[test]
-fn a_panic_inside_a_logged_value_is_a_line_past_tracing() {
+fn a_panic_inside_a_logged_value_is_a_line_without_tracing() {
     let (out, err, success) = run("child_panics_while_logging", "1");
     assert!(success, "{out}{err}");
     let line = out.lines().find(|line| line.starts_with("own ")).unwrap_or_else(|| panic!("{out}{err}"));
@@ -119,7 +119,7 @@ fn child_panics_while_logging() {
 }
 
 #[test]
-fn a_panic_on_the_io_thread_is_a_line_past_tracing() {
+fn a_panic_on_the_io_thread_is_a_line_without_tracing() {
     let (out, err, success) = run("child_panics_on_the_io_thread", "0");
     assert!(success, "{out}{err}");
     assert!(out.contains("\nown ERROR thread 'worker' panicked: boom location="), "{out}");
@@ -137,7 +137,7 @@ fn child_panics_on_the_io_thread() {
 }
 
 #[test]
-fn a_panic_marks_the_current_span() {
+fn a_panic_is_recorded_on_the_current_span() {
     let (out, err, success) = run("child_panics_in_a_span", "0");
     assert!(success, "{out}{err}");
     assert!(

@@ -4,25 +4,25 @@ use std::fmt;
 
 use crate::error::InitError;
 
-/// Why a version of the configuration file was not applied. Nothing was changed then.
+/// Error returned when a configuration file cannot be reloaded. Nothing was changed.
 ///
-/// `Debug` reads as `Display` does, with the causes.
+/// `Debug` output equals `Display` output, with the causes.
 ///
 /// Returned by [`TelemetryGuard::reload`](crate::TelemetryGuard::reload).
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ReloadError {
-    /// The settings come from the environment and from code: no file was named.
+    /// The settings come from the environment and from code: there is no configuration file.
     #[error("there is no configuration file: set OTEL_CONFIG_FILE, or call .config_file()")]
     NoConfigFile,
-    /// The file cannot be read, or is wrong; each mistake is listed with its place.
+    /// The file cannot be read or is invalid; each error is listed with its location.
     #[error(transparent)]
     Invalid(InitError),
     /// The guard belongs to the parent of this forked process.
-    #[error("the configuration file is not reloaded in a forked process, whose parent has the telemetry")]
+    #[error("cannot reload the configuration file in a forked process: telemetry belongs to the parent")]
     Forked,
-    /// The closure of [`config_file_changes`](crate::Builder::config_file_changes) called for a reload itself.
-    #[error("the configuration file is being reloaded by this thread already")]
+    /// The closure of [`config_file_changes`](crate::Builder::config_file_changes) tried to reload the file itself.
+    #[error("this thread is already reloading the configuration file")]
     InProgress,
 }
 

@@ -2,13 +2,13 @@
 //!
 //! | setting in the file | changes |
 //! |---|---|
-//! | `log_filter`, `log_output.filter`, `logs.filter` | which events become lines and records |
-//! | `span_filter` | which `tracing` spans become spans |
-//! | `logs.minimum_severity` | which records are exported |
+//! | `log_filter`, `log_output.filter`, `logs.filter` | the events that become lines and records |
+//! | `span_filter` | the `tracing` spans that become OpenTelemetry spans |
+//! | `logs.minimum_severity` | the records that are exported |
 //! | `tracer_provider.sampler` | the sampler; spans that have started keep their decision |
-//! | `log_level` | which lines this crate writes about itself |
+//! | `log_level` | the lines that this crate writes about itself |
 //!
-//! Everything else is fixed at the start, and is reported as needing a new one.
+//! Everything else is fixed at startup, and is reported as needing a restart.
 
 use tracing_core::LevelFilter;
 
@@ -30,13 +30,13 @@ pub(super) struct LiveSettings {
     span_filter: String,
     /// The most verbose level of records.
     record_level: LevelFilter,
-    /// The sampler. `None` if no spans are made: it then stays as it is.
+    /// The sampler. `None` if no spans are recorded: it then stays unchanged.
     sampler: Option<SamplerSetting>,
-    /// The least severe lines of this crate itself.
+    /// The lowest severity of this crate's own lines.
     diagnostic_level: LevelFilter,
 }
 
-/// What these settings change. All of it is shared with the subscriber and the providers.
+/// Components affected by a reload. All are shared with the subscriber and the providers.
 #[derive(Debug)]
 pub(crate) struct LiveParts {
     /// The filters, and the level of records.
@@ -44,7 +44,7 @@ pub(crate) struct LiveParts {
     /// The samplers. In a forked child there are two: that of its providers, and that of the subscriber, which is the
     /// parent's.
     pub(crate) samplers: Vec<SharedSampler>,
-    /// The level of lines of this crate.
+    /// The level of this crate's own lines.
     pub(crate) diagnostics: Diagnostics,
 }
 
@@ -61,11 +61,11 @@ impl LiveSettings {
         }
     }
 
-    /// Applies what differs in `new`, and returns it. The settings are valid.
+    /// Applies the values that differ in `new`, and returns them. The settings are valid.
     ///
-    /// A filter that is the same is left alone: setting it again would cost it the open spans that it follows.
+    /// A filter that is unchanged is not set again, because it would lose track of the open spans that match it.
     pub(super) fn apply(&mut self, mut new: Self, parts: &LiveParts) -> Vec<Change> {
-        // Whether spans are made is decided at the start.
+        // Whether spans are recorded is decided at startup.
         new.sampler = self.sampler.as_ref().map(|old| new.sampler.take().unwrap_or_else(|| old.clone()));
         if new.diagnostic_level != self.diagnostic_level {
             parts.diagnostics.limit_to(new.diagnostic_level);
@@ -82,7 +82,7 @@ impl LiveSettings {
             (&parts.filters.spans, &self.span_filter, &new.span_filter),
         ];
         for (filter, _, new) in filters.into_iter().filter(|(_, old, new)| old != new) {
-            // Directives with mistakes do not come here.
+            // Invalid directives were rejected earlier.
             let _ = filter.set(new);
         }
         let changes = self.changes(&new);
@@ -90,7 +90,7 @@ impl LiveSettings {
         changes
     }
 
-    /// Returns what differs in `new`, by paths in the file.
+    /// Returns the differences of `new`, by path in the file.
     fn changes(&self, new: &Self) -> Vec<Change> {
         let filter =
             |text: &str| if is_filter_with_secret(text) { REDACTED.to_owned() } else { text.to_owned() };

@@ -1,13 +1,13 @@
-//! The configuration file, read again while the program runs.
+//! Reloads of the configuration file while the program runs.
 //!
 //! | part | does |
 //! |---|---|
-//! | [`Reloader`] | checks a version of the file completely, then applies what can change |
-//! | `live` | the settings that can change, and what they change |
-//! | `watch` | reads the file again and again, if `reload_interval` is set |
+//! | [`Reloader`] | validates a version of the file completely, then applies the settings that can change |
+//! | `live` | the settings that can change, and the components they affect |
+//! | `watch` | reads the file periodically, if `reload_interval` is set |
 //!
-//! A version with a mistake changes nothing. While the file is watched, each version is logged once; the guard's
-//! `reload` logs what it applied each time, and returns errors.
+//! An invalid version changes nothing. While the file is watched, each version is logged once;
+//! `TelemetryGuard::reload` logs each applied change and returns errors to the caller.
 //!
 //! ```text
 //! path ─ read ─▶ version ─ same as the last ─▶ nothing
@@ -15,8 +15,8 @@
 //!                                    └ valid ─▶ compare with the settings in effect ─▶ apply ─▶ summary
 //! ```
 //!
-//! Two locks: `state` is held for a whole reload, so that an older version cannot replace a newer one, and `thread`
-//! names its holder, so that a reload inside the user's closure is an error instead of a deadlock.
+//! There are two locks. `state` is held for a whole reload, so that an older version cannot replace a newer one.
+//! `thread` names its holder, so that a reload inside the user's closure is an error instead of a deadlock.
 
 mod error;
 mod live;
@@ -41,39 +41,39 @@ use crate::subscriber::Filters;
 
 /// Applies later versions of the configuration file. Shared by the guard and the watching thread.
 pub(crate) struct Reloader {
-    /// The path as it was given. It may lead to another file each time.
+    /// The path as it was given. It may refer to a different file each time.
     path: PathBuf,
-    /// What a version changes.
+    /// The components that a version changes.
     parts: LiveParts,
-    /// What is known about the file; locked for a whole reload.
+    /// The state of the file; locked for a whole reload.
     state: Mutex<State>,
-    /// The thread that has locked the state for a reload.
+    /// The thread that holds the state for a reload.
     thread: Mutex<Option<ThreadId>>,
 }
 
-/// What is known about the file between two reloads.
+/// State of the file between reloads.
 struct State {
-    /// Resolves a content into settings, together with what was set in code.
+    /// Resolves file contents into settings, together with those from code.
     file: LoadedFile,
     /// The settings in effect.
     live: LiveSettings,
-    /// The version that was examined last, valid or not.
+    /// The version that was read last, valid or not.
     version: Version,
-    /// The warnings of the last valid version. They are not repeated.
+    /// The warnings of the last valid version, which are not repeated.
     warnings: Vec<String>,
 }
 
-/// A version of the file, compared with the next one.
+/// A version of the file, for comparison with the next one.
 #[derive(PartialEq, Eq)]
 enum Version {
     /// The bytes of the file.
     Content(Vec<u8>),
-    /// It cannot be read, for this reason.
+    /// The reason why it cannot be read.
     Unreadable(String),
 }
 
 impl Reloader {
-    /// Creates the reloader. `settings` are those of `file`, with which telemetry is started.
+    /// Creates the reloader. `settings` are those of `file`, with which telemetry was started.
     fn new(mut file: LoadedFile, settings: &Settings, parts: LiveParts) -> Self {
         let state = State {
             version: Version::Content(file.take_content()),
@@ -84,18 +84,17 @@ impl Reloader {
         Self { path: state.file.path().to_owned(), parts, state: Mutex::new(state), thread: Mutex::default() }
     }
 
-    /// Makes changes reach the subscriber of the parent, in a forked child that built telemetry of its own.
+    /// In a forked child that built its own telemetry, applies changes to the parent's subscriber as well.
     pub(crate) fn continue_with(&mut self, filters: Filters, sampler: SharedSampler) {
         self.parts.filters = filters;
         self.parts.samplers.push(sampler);
     }
 
-    /// Reads the file and applies it, also if it is the same as before: what it refers to may have changed.
+    /// Reads the file and applies it, even if it is unchanged, because values that it references may have changed.
     ///
     /// # Errors
     ///
-    /// [`ReloadError::InProgress`] inside of the user's closure, and [`ReloadError::Invalid`] for a version with
-    /// mistakes.
+    /// [`ReloadError::InProgress`] inside the user's closure, and [`ReloadError::Invalid`] for an invalid version.
     pub(crate) fn reload(&self) -> Result<ReloadSummary, ReloadError> {
         let mut reloading = self.start().ok_or(ReloadError::InProgress)?;
         let state = &mut *reloading.state;
@@ -108,8 +107,8 @@ impl Reloader {
         Ok(summary)
     }
 
-    /// Reads the file, and applies and reports it if it is another version than the last one. Called by the watching
-    /// thread.
+    /// Reads the file, and applies and reports it if it differs from the version that was read last. Called by the
+    /// watching thread.
     fn apply_new_version(&self) {
         let Some(mut reloading) = self.start() else { return };
         let state = &mut *reloading.state;
@@ -124,17 +123,17 @@ impl Reloader {
         }
     }
 
-    /// Returns `true` if the file is not what was examined last.
+    /// Returns `true` if the file differs from the version that was read last.
     fn is_new(&self, version: &Version) -> bool {
         lock(&self.state).version != *version
     }
 
-    /// Reads the version that is there now, without applying it.
+    /// Reads the current version, without applying it.
     fn read(&self) -> Version {
         Version::new(&read_config_file(&self.path))
     }
 
-    /// Waits until no other thread reloads. Returns `None` if this thread does so already.
+    /// Waits until no other thread reloads. Returns `None` if this thread is already reloading.
     fn start(&self) -> Option<Reloading<'_>> {
         let current = std::thread::current().id();
         if *lock(&self.thread) == Some(current) {
@@ -159,7 +158,7 @@ pub(crate) fn reloader(
     Some(Arc::new(Reloader::new(file?, settings, parts)))
 }
 
-/// Without the content of the file, which may hold secrets.
+/// Omits the content of the file, which may contain secrets.
 impl fmt::Debug for Reloader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reloader").field("path", &self.path).finish_non_exhaustive()
@@ -167,11 +166,11 @@ impl fmt::Debug for Reloader {
 }
 
 impl State {
-    /// Checks what was read completely, then applies it.
+    /// Validates the content completely, then applies it.
     ///
     /// # Errors
     ///
-    /// The mistakes of this version. Nothing is changed then but the version that was examined last.
+    /// The errors of this version. Only the version that was read last is updated in that case.
     fn apply(&mut self, content: io::Result<Vec<u8>>, parts: &LiveParts) -> Result<ReloadSummary, InitError> {
         self.version = Version::new(&content);
         let new = self.file.resolve(content.as_deref().map_err(copy_of))?;
@@ -190,7 +189,7 @@ impl State {
 }
 
 impl Version {
-    /// Returns the version for what was read.
+    /// Returns the version of the content.
     fn new(content: &io::Result<Vec<u8>>) -> Self {
         match content {
             Ok(content) => Self::Content(content.clone()),
@@ -199,11 +198,11 @@ impl Version {
     }
 }
 
-/// A reload under way: the state, locked, and the mark of this thread, which is removed at the end.
+/// A reload in progress: the locked state, and the entry of this thread, which is removed on drop.
 struct Reloading<'a> {
     /// The locked state.
     state: MutexGuard<'a, State>,
-    /// Where this thread is named.
+    /// The entry of the reloading thread.
     thread: &'a Mutex<Option<ThreadId>>,
 }
 
@@ -213,12 +212,12 @@ impl Drop for Reloading<'_> {
     }
 }
 
-/// Locks a mutex. A poisoned lock is used as it is: a panic of the user's closure leaves the state of before.
+/// Locks a mutex. A poisoned lock is used as it is: a panic of the user's closure leaves the previous state.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Returns an error of the same kind and text, because `io::Error` cannot be cloned.
+/// Returns an error of the same kind and message, because `io::Error` cannot be cloned.
 fn copy_of(error: &io::Error) -> io::Error {
     match error.raw_os_error() {
         Some(code) => io::Error::from_raw_os_error(code),
@@ -226,7 +225,7 @@ fn copy_of(error: &io::Error) -> io::Error {
     }
 }
 
-/// Logs what changed, and, in a line of its own, what needs a new start.
+/// Logs the changes, and, in a separate line, the settings that need a restart.
 fn log_summary(summary: &ReloadSummary, name: &str, diagnostics: &Diagnostics) {
     let mut fields: Vec<Field<'_>> = vec![("path", FieldValue::Text(&name))];
     fields.extend(summary.changed.iter().map(|change| (change.name, FieldValue::Text(&change.value) as _)));
@@ -238,14 +237,14 @@ fn log_summary(summary: &ReloadSummary, name: &str, diagnostics: &Diagnostics) {
     }
 }
 
-/// Logs why a version is not applied, in one line.
+/// Logs the reason for which a version is not applied, in one line.
 fn log_error(error: &InitError, name: &str, diagnostics: &Diagnostics) {
     let text = one_line(error);
     let fields = [("path", FieldValue::Text(&name)), ("error", FieldValue::Text(&text))];
     diagnostics.warn("the configuration file cannot be used, the settings stay as they are", &fields);
 }
 
-/// Returns the text of an error with its causes, the mistakes of a file separated by semicolons.
+/// Returns the message of an error with its causes, the errors of a file separated by semicolons.
 fn one_line(error: &InitError) -> String {
     let text = format!("{error:?}");
     let mut lines = text.lines().map(str::trim);

@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-/// What another version of the configuration file changed, and what it will change only at the next start.
+/// Summary of a reload: applied changes, and changes that require a restart.
 ///
 /// Returned by [`TelemetryGuard::reload`](crate::TelemetryGuard::reload).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReloadSummary {
-    /// What was applied.
+    /// The applied changes.
     pub(super) changed: Vec<Change>,
     /// Paths in the file.
     pub(super) needs_restart: Vec<String>,
@@ -25,7 +25,7 @@ pub(super) struct Change {
 }
 
 impl ReloadSummary {
-    /// Returns the settings that have another value now, each by its path in the file, with the value.
+    /// Returns the settings that were changed, each by its path in the file, with the new value.
     ///
     /// ```no_run
     /// # fn reload(telemetry: &telemetry_bootstrap::TelemetryGuard) -> Result<(), telemetry_bootstrap::ReloadError> {
@@ -39,8 +39,8 @@ impl ReloadSummary {
         self.changed.iter().map(|change| (change.path, change.value.as_str()))
     }
 
-    /// Returns the paths of what differs from the file that telemetry was started with and takes effect only at the
-    /// next start, such as `tracer_provider.processors[0].batch.schedule_delay`.
+    /// Returns the paths of settings that differ from the file that telemetry was started with and take effect only
+    /// after a restart, such as `tracer_provider.processors[0].batch.schedule_delay`.
     pub fn needs_restart(&self) -> &[String] {
         &self.needs_restart
     }

@@ -1,10 +1,10 @@
 //! The thread that watches the configuration file.
 //!
-//! It is a thread of its own, because reading can hang on a network file system, and so can the user's closure: either
-//! would hold up exports or log lines on another thread of ours. It sleeps nearly all the time.
+//! It has its own thread, because reading can hang on a network file system, and so can the user's closure. Either
+//! would delay exports or log lines on another thread. The thread sleeps nearly all the time.
 //!
-//! The content is read and compared, since metadata does not tell: a `ConfigMap` is swapped by a symlink two levels up,
-//! and two versions can have one length and, on coarse clocks, one time of modification.
+//! File contents are compared, because metadata is unreliable: a `ConfigMap` is swapped by a symlink two levels up,
+//! and two versions can have the same length and, with coarse clocks, the same modification time.
 //!
 //! ```text
 //! sleep interval ─▶ read ─ as before ─▶ sleep …
@@ -18,7 +18,7 @@ use std::time::Duration;
 use super::Reloader;
 use crate::diagnostics::FieldValue;
 
-/// The handle on the thread, which ends when this is dropped. A reload under way is not waited for.
+/// A handle to the thread, which exits when the handle is dropped. A reload in progress is not waited for.
 #[derive(Debug)]
 pub(crate) struct Watcher {
     /// The thread sleeps on the other end of this channel, and wakes when it is closed.
@@ -26,7 +26,7 @@ pub(crate) struct Watcher {
 }
 
 impl Watcher {
-    /// Starts the thread. If the system refuses it, the file is not watched, and a warning says so.
+    /// Starts the thread. If it cannot be spawned, a warning is logged and the file is not watched.
     pub(crate) fn start(reloader: &Arc<Reloader>, interval: Duration) -> Option<Self> {
         let (alive, ended) = channel();
         let watched = Arc::clone(reloader);
@@ -42,7 +42,7 @@ impl Watcher {
     }
 }
 
-/// The body of the thread. `ended` is closed when telemetry ends.
+/// The body of the thread. `ended` is closed when telemetry is shut down.
 fn watch(reloader: &Reloader, interval: Duration, ended: &Receiver<()>) {
     let pause = |time| ended.recv_timeout(time) == Err(RecvTimeoutError::Timeout);
     while pause(interval) {
@@ -53,8 +53,8 @@ fn watch(reloader: &Reloader, interval: Duration, ended: &Receiver<()>) {
     }
 }
 
-/// Waits until the file is written completely: until two readings are the same, but not forever. Returns `false` if
-/// telemetry ends meanwhile.
+/// Waits, for a limited time, until the file is written completely, that is, until two readings are the same. Returns
+/// `false` if telemetry is shut down meanwhile.
 fn is_settled(
     reloader: &Reloader,
     mut last: super::Version,
@@ -78,5 +78,5 @@ fn is_settled(
 const THREAD_NAME: &str = "otel-reload";
 /// The time between two readings that must be the same.
 const SETTLE: Duration = Duration::from_millis(200);
-/// The most readings. A file that never stays the same is applied as it is then.
+/// The maximum number of readings. A file that keeps changing is then applied as it is.
 const MAX_READINGS: usize = 25;
