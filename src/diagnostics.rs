@@ -1,17 +1,17 @@
-//! Log lines of this crate: they go to the log output, never to the network.
+//! Log lines of this crate, which go to the log output and never to the network.
 //!
-//! A line about telemetry itself (a collector that is down, an invalid variable, items that were lost) must reach a
-//! person, must not be exported by the exporter that it is about, and must be as valid as any other line. So it does
-//! not pass through `tracing`: the assembler provides a function that writes one line.
+//! A line about telemetry itself (an unreachable collector, an invalid variable, lost items) must be visible to an
+//! operator, must not be exported by the exporter that it is about, and must be as well-formed as any other line. So
+//! it does not pass through `tracing`: the assembler provides a function that writes one line.
 //!
-//! | level | what |
+//! | level | lines |
 //! |---|---|
-//! | ERROR | panics, and what ends a part of telemetry |
-//! | WARN | losses, outages, settings that are not used as they were given |
-//! | INFO | the start line and hints, the end of an outage, a switch of the protocol, a reload |
+//! | ERROR | panics, and failures that stop a part of telemetry |
+//! | WARN | losses, outages, settings that are not used as given |
+//! | INFO | the start line and hints, the end of an outage, a protocol switch, a reload |
 //!
-//! `log_level` of the configuration file and `OTEL_LOG_LEVEL` decide which of these are written. Filters of log lines
-//! do not apply, except to the start line, which hints about destinations follow or are hidden with.
+//! `log_level` of the configuration file and `OTEL_LOG_LEVEL` limit which of these are written. Filters of log lines
+//! do not apply, except to the start line, and hints about destinations are only written if the start line is.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -24,12 +24,13 @@ pub(crate) mod shared_level;
 
 /// Writes log lines of this crate. Cheap to clone.
 ///
-/// It exists before the log output does: everything that is built gets a clone, and the function comes with the output.
+/// It exists before the log output: every component gets a clone, and the write function is set when the log output
+/// is open.
 #[derive(Clone)]
 pub(crate) struct Diagnostics {
-    /// Writes a line. Unset before the log output is open, and without one.
+    /// Writes a line. Unset until the log output is open, or if there is none.
     write: Arc<OnceLock<Box<Write>>>,
-    /// The least severe lines that are written; INFO unless set.
+    /// The lowest severity that is written; INFO unless set.
     level: SharedLevel,
 }
 
@@ -39,10 +40,10 @@ pub(crate) type Write = dyn Fn(Level, &str, &[Field<'_>]) + Send + Sync;
 /// The name and the value of a field.
 pub(crate) type Field<'a> = (&'static str, FieldValue<'a>);
 
-/// The value of a field. Numbers stay numbers, so that alerts can compare them.
+/// The value of a field. Numbers remain numbers, so that alerts can compare them.
 #[derive(Clone, Copy)]
 pub(crate) enum FieldValue<'a> {
-    /// Text, formatted only if the line is written.
+    /// A string, formatted only if the line is written.
     Text(&'a dyn fmt::Display),
     /// A number of items, lines or spans.
     Count(u64),
@@ -67,12 +68,13 @@ impl Default for Diagnostics {
 }
 
 impl Diagnostics {
-    /// Sets the function that writes lines. Only the first call counts; before it, and without it, lines are discarded.
+    /// Sets the function that writes lines. Only the first call has an effect. Lines are discarded before it and
+    /// without it.
     pub(crate) fn write_with(&self, write: Box<Write>) {
         let _ = self.write.set(write);
     }
 
-    /// Discards lines that are less severe, from now on.
+    /// Discards less severe lines from now on.
     pub(crate) fn limit_to(&self, level: LevelFilter) {
         self.level.set(level);
     }
@@ -136,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_limit_counts_for_all_clones() {
+    fn the_last_limit_applies_to_all_clones() {
         let lines = Arc::new(Mutex::new(Vec::new()));
         let diagnostics = Diagnostics::default();
         let out = Arc::clone(&lines);

@@ -1,28 +1,28 @@
-//! What can go wrong at start and at the end, by what the user must change.
+//! Errors of startup and shutdown, grouped by what the user must change.
 //!
-//! | error | when | the user changes |
+//! | error | returned by | the user changes |
 //! |---|---|---|
-//! | [`InitError`] | `build()` | code, or the file that it names |
-//! | [`ConfigMistake`], in an `InitError` | `build()`, a reload | a place in the configuration file |
-//! | [`ExportError`](crate::ExportError) | a flush | the collector, or nothing: it is retried |
-//! | [`ShutdownError`](crate::ShutdownError) | the end | nothing any more; the counts are in it |
+//! | [`InitError`] | `build()` | code, or the configuration file |
+//! | [`ConfigMistake`], in an `InitError` | `build()`, a reload | a value in the configuration file |
+//! | [`ExportError`](crate::ExportError) | a flush | the collector, or nothing: the export is retried |
+//! | [`ShutdownError`](crate::ShutdownError) | the shutdown | nothing; it contains the counts |
 //!
-//! Mistakes in the environment are not errors: each is logged, with the value that is used instead. Those in a
-//! configuration file are errors, also if the environment names the file.
+//! Invalid settings in the environment are not errors: each is logged, with the value that is used instead. Those in
+//! a configuration file are errors, even if the environment selects the file.
 
 use std::error::Error;
 use std::fmt;
 
 use crate::exception::causes;
 
-/// The error of a dependency, boxed so that its type is no part of this crate's interface.
+/// The error of a dependency, boxed so that its type is not part of this crate's API.
 type Source = Box<dyn Error + Send + Sync + 'static>;
 
-/// Why telemetry could not be started.
+/// Error returned when telemetry cannot be started.
 ///
-/// Nothing was changed when this is returned: no global is set, no thread is left.
+/// In that case nothing was changed: no global is set and no thread is running.
 ///
-/// `Debug` reads as `Display` does, with the causes: it is what an operator sees when `main` returns the error.
+/// `Debug` output equals `Display` output, with the causes, because operators see it when `main` returns the error.
 ///
 /// ```
 /// let error = telemetry_bootstrap::init()
@@ -35,49 +35,49 @@ type Source = Box<dyn Error + Send + Sync + 'static>;
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum InitError {
-    /// A value given in code (or a file it names) cannot be used.
+    /// A value set in code is invalid, or the file that it refers to cannot be used.
     #[error("invalid {setting} {value:?} (set by {origin}): {reason}")]
     #[non_exhaustive]
     InvalidSetting {
-        /// The setting, by the name of its setter: `endpoint`.
+        /// The setting, as the name of its setter: `endpoint`.
         setting: &'static str,
-        /// The value as it was given. Values that may hold a secret are replaced by `[redacted]`.
+        /// The value as it was given. Values that may contain a secret are replaced by `[redacted]`.
         value: String,
-        /// Where the value came from: `.endpoint()`, or the name of an environment variable.
+        /// The source of the value: `.endpoint()`, or the name of an environment variable.
         origin: String,
-        /// What is wrong with it, and what would be right.
+        /// The reason why the value is invalid, and what is valid instead.
         reason: String,
-        /// The error below, if one led to this.
+        /// The underlying error, if any.
         source: Option<Source>,
     },
-    /// The configuration file is wrong; each mistake is listed with its place.
+    /// The configuration file is invalid; each error is listed with its location.
     #[cfg(feature = "config-file")]
     #[error("the configuration file {path} (set by {origin}) cannot be used: {}", lines(mistakes))]
     #[non_exhaustive]
     ConfigFile {
-        /// The file, as it was named.
+        /// The path of the file, as it was given.
         path: String,
-        /// Where the name came from: `.config_file()` or `OTEL_CONFIG_FILE`.
+        /// The source of the path: `.config_file()` or `OTEL_CONFIG_FILE`.
         origin: String,
-        /// What is wrong, in the order of the file.
+        /// The errors, in the order of the file.
         mistakes: Vec<ConfigMistake>,
     },
-    /// Several settings are wrong; each is listed.
+    /// Several settings are invalid; each is listed.
     #[error("{} settings are invalid: {}", .0.len(), list(.0))]
     Several(Vec<InitError>),
     /// `build()` has already installed telemetry in this process.
     #[error("telemetry is already initialized in this process")]
     AlreadyInitialized,
-    /// Another `tracing` subscriber is installed globally; use `build_local()` and add the layer to it.
+    /// Another `tracing` subscriber is already installed globally; use `build_local()` and add the layer to it.
     #[error("another global tracing subscriber is installed: use build_local() and add the layer to it")]
     SubscriberInstalled,
-    /// The operating system refused a thread or a runtime.
-    #[error("a thread that telemetry needs could not be started")]
+    /// A thread or a runtime could not be created.
+    #[error("cannot start a telemetry thread")]
     Thread(#[source] Source),
 }
 
 impl InitError {
-    /// Combines the errors of one place, of which there is at least one. A single one stays as it is.
+    /// Combines the errors of one source, of which there is at least one. A single error is returned unchanged.
     pub(crate) fn from_several(mut errors: Vec<Self>) -> Self {
         match (errors.len(), errors.pop()) {
             (1, Some(error)) => error,
@@ -85,7 +85,7 @@ impl InitError {
         }
     }
 
-    /// Combines the errors of several settings. `None` if there is none.
+    /// Combines the errors of several settings. `None` if there are none.
     pub(crate) fn from_all(mut errors: Vec<Self>) -> Option<Self> {
         match errors.len() {
             0 | 1 => errors.pop(),
@@ -101,31 +101,31 @@ impl fmt::Debug for InitError {
     }
 }
 
-/// One mistake in a configuration file.
+/// One error in a configuration file.
 ///
-/// `Display` gives the place, the path in the document, and what is wrong:
-/// `line 12, column 9: tracer_provider.sampler: …`. Values that may hold a secret are hidden.
+/// `Display` shows the location, the path in the document and the reason: `line 12, column 9:
+/// tracer_provider.sampler: …`. Values that may contain a secret are hidden.
 #[cfg(feature = "config-file")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigMistake {
-    /// Counted from 1; 0 for a value that the program has set.
+    /// 1-based line; 0 for a value that the program has set.
     pub(crate) line: usize,
-    /// Counted in characters from 1; 0 where the line is.
+    /// 1-based column in characters; 0 if the line is 0.
     pub(crate) column: usize,
     /// Keys joined by dots, indices in brackets; empty for the document itself.
     pub(crate) path: String,
-    /// What is wrong, and what is allowed.
+    /// The reason, and the valid values.
     pub(crate) reason: String,
 }
 
 #[cfg(feature = "config-file")]
 impl ConfigMistake {
-    /// Returns the line, counted from 1. It is 0 for a value that `config_file_changes` has set.
+    /// Returns the 1-based line. It is 0 for a value that `config_file_changes` has set.
     pub fn line(&self) -> usize {
         self.line
     }
 
-    /// Returns the column, counted in characters from 1. It is 0 where the line is.
+    /// Returns the 1-based column, in characters. It is 0 if the line is 0.
     pub fn column(&self) -> usize {
         self.column
     }
@@ -135,7 +135,7 @@ impl ConfigMistake {
         &self.path
     }
 
-    /// Returns what is wrong, and what is allowed.
+    /// Returns the reason, and the valid values.
     pub fn reason(&self) -> &str {
         &self.reason
     }
@@ -156,13 +156,13 @@ impl fmt::Display for ConfigMistake {
     }
 }
 
-/// Returns the mistakes, each on a line of its own.
+/// Returns the errors, one per line.
 #[cfg(feature = "config-file")]
 fn lines(mistakes: &[ConfigMistake]) -> String {
     mistakes.iter().map(|mistake| format!("\n  {mistake}")).collect()
 }
 
-/// Returns the errors in one line, each with its causes: the list has no source of its own.
+/// Returns the errors in one line, each with its causes, because the list itself has no `source`.
 fn list(errors: &[InitError]) -> String {
     errors.iter().map(|error| format!("{error:?}")).collect::<Vec<_>>().join("; ")
 }
@@ -174,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn error_of_main_reads_like_a_sentence() {
+    fn error_returned_by_main_reads_like_a_sentence() {
         let invalid = |setting, source: Option<Source>| InitError::InvalidSetting {
             setting,
             value: "x".to_owned(),

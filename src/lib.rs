@@ -1,6 +1,6 @@
 //! Set up OpenTelemetry in a Rust service with one call: traces, metrics and logs over OTLP (gRPC or HTTP), JSON log
-//! lines with trace ids, and tower layers for gRPC and HTTP. What is recorded is delivered on every kind of runtime
-//! when the guard is dropped or the program panics, and what cannot be delivered is counted.
+//! lines with trace ids, and tower layers for gRPC and HTTP. Recorded telemetry is delivered on every kind of runtime
+//! when the guard is dropped or the program panics, and telemetry that cannot be delivered is counted.
 //!
 //! ```
 //! fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -13,16 +13,16 @@
 //! } // the guard flushes traces, metrics and logs here, within one deadline
 //! ```
 //!
-//! Nothing is sent until an endpoint is set, by [`Builder::endpoint`] or `OTEL_EXPORTER_OTLP_ENDPOINT`, or an exporter
-//! is turned on: `OTEL_TRACES_EXPORTER=otlp` alone sends traces to `localhost:4317`. Log lines have trace ids all the
-//! same.
+//! Nothing is sent until an endpoint is set, by [`Builder::endpoint`] or `OTEL_EXPORTER_OTLP_ENDPOINT`, or an
+//! exporter is enabled: `OTEL_TRACES_EXPORTER=otlp` alone sends traces to `localhost:4317`. Log lines contain trace
+//! ids either way.
 //!
 //! # Overview
 //!
-//! | for | use |
+//! | task | API |
 //! |---|---|
-//! | start: settings in code, overridden by the environment | [`init`] → [`Builder`] → [`TelemetryGuard`] |
-//! | shutdown: flush, and find out what was lost | [`TelemetryGuard::shutdown`], [`ExportStats`], [`shutdown_signal`] |
+//! | startup: settings in code, overridden by the environment | [`init`] → [`Builder`] → [`TelemetryGuard`] |
+//! | shutdown: flush, and report losses | [`TelemetryGuard::shutdown`], [`ExportStats`], [`shutdown_signal`] |
 //! | spans and log records | the macros of [`tracing`] (and of the `log` crate) |
 //! | metrics | the API of [`opentelemetry`]: [`TelemetryGuard::meter`] or `opentelemetry::global::meter`; [`duration_histogram`] |
 //! | errors: one exception on the span, one line with all causes | [`record_error`] |
@@ -37,21 +37,21 @@
     feature = "http",
     doc = "| HTTP servers and clients | [`http::ServerLayer`], [`http::ClientLayer`] |"
 )]
-//! | log lines in a subscriber of your own | [`json::JsonLayer`], [`NonBlockingWriter`] |
-//! | a subscriber of your own, installed for the process | [`Builder::build_with`] |
-//! | everything in a subscriber of your own, without globals | [`Builder::build_local`] |
+//! | log lines in your own subscriber | [`json::JsonLayer`], [`NonBlockingWriter`] |
+//! | your own subscriber, installed for the process | [`Builder::build_with`] |
+//! | everything in your own subscriber, without globals | [`Builder::build_local`] |
 #![cfg_attr(
     feature = "testing",
     doc = "| tests of a service's telemetry | [`testing::capture`], [`testing::Collector`] |"
 )]
 //!
-//! Every variable of the environment is listed at [`Builder`]. The chapters [`_documentation::configuration_file`],
+//! [`Builder`] lists all environment variables. The chapters [`_documentation::configuration_file`],
 //! [`_documentation::destinations`], [`_documentation::in_a_handler`], [`_documentation::own_subscriber`],
 //! [`_documentation::migrating`] and [`_documentation::operating`] go into detail.
 //!
 //! # Features
 //!
-//! | feature | default | brings |
+//! | feature | default | provides |
 //! |---|---|---|
 //! | `grpc` | yes | the tower layers for gRPC |
 //! | `http` | yes | the tower layers for HTTP |
@@ -59,28 +59,27 @@
 //! | `reqwest` | no | `http::ClientLayer` as a middleware of reqwest 0.13 |
 //! | `otlp-grpc` | yes | export over OTLP/gRPC |
 //! | `otlp-http` | yes | export over OTLP/HTTP, as protobuf or JSON |
-//! | `prometheus` | yes | metrics for scrapers: `OTEL_METRICS_EXPORTER=prometheus`, [`Metrics`]`::prometheus` |
+//! | `prometheus` | yes | metrics for Prometheus scrapes: `OTEL_METRICS_EXPORTER=prometheus`, [`Metrics`]`::prometheus` |
 //! | `tls` | yes | `https://` endpoints, with rustls and the system's root certificates |
 //! | `config-file` | yes | the standard configuration file: `OTEL_CONFIG_FILE`, [`Builder`]`::config_file` |
 //! | `gzip` | yes | `OTEL_EXPORTER_OTLP_COMPRESSION=gzip` |
 //! | `zstd` | no | `OTEL_EXPORTER_OTLP_COMPRESSION=zstd`; needs a C compiler |
 //! | `testing` | no | the module `testing`; for `[dev-dependencies]` |
 //!
-//! # What is promised
+//! # Guarantees
 //!
-//! - **Everything that is recorded is delivered** when the guard is dropped, as long as a collector accepts it: on a
-//!   multi-thread runtime, on `current_thread`, in a task on a runtime's only worker, after the runtime has ended, and
-//!   without a runtime. Export runs on a thread of its own that does not depend on the program's runtime.
-//! - **Shutdown is bounded**: one deadline for all signals together, whatever the collector does.
-//! - **Losses are reported**: [`ExportStats`] counts every item, at any moment; a line at the end reports what was
-//!   lost.
+//! - **Everything recorded is delivered** when the guard is dropped, provided a collector accepts it: on multi-thread
+//!   and `current_thread` runtimes, inside a task on the only worker, after the runtime has ended, and without a
+//!   runtime. A dedicated thread exports it, independently of the program's runtime.
+//! - **Shutdown is bounded**: one deadline for all signals together, regardless of the collector.
+//! - **Losses are reported**: [`ExportStats`] counts every item, at any time; a log line at shutdown reports losses.
 //! - **The program comes first**: this crate does not panic, block the caller or grow without bound, and it does not
 //!   exit the process (except on the second signal, if [`shutdown_signal`] is used). A value that panics while it is
-//!   formatted costs the field that it belongs to. Only a log line of the level `ERROR` blocks the caller, until it is
-//!   written and for 50 ms at most, so that it is not lost when the program exits.
-//! - **No secret is printed**: not in errors, not in `Debug`, not in warnings.
-//! - The types of the interface are the official ones: `SdkTracerProvider`, `SpanProcessor`, `MakeWriter`,
-//!   `http::Request`. The telemetry of every library that uses the API of `opentelemetry` or `tracing` is part of it.
+//!   formatted costs only its own field. Only log lines of level `ERROR` block the caller, until they are written and
+//!   for at most 50 ms, so that they are not lost if the program exits.
+//! - **No secrets are printed**: not in errors, not in `Debug` output, not in warnings.
+//! - **The public API uses the upstream types** (`SdkTracerProvider`, `SpanProcessor`, `MakeWriter`,
+//!   `http::Request`). Telemetry from any library instrumented with `opentelemetry` or `tracing` is included.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -145,7 +144,7 @@ pub use tracing;
 pub use tracing_opentelemetry::SetParentError;
 pub use tracing_subscriber;
 
-/// Chapters of the documentation. The text lives in the folder `docs` of the repository.
+/// Chapters of the documentation. Their text is in the folder `docs` of the repository.
 #[cfg(any(doc, doctest))]
 pub mod _documentation {
     #[doc = include_str!("../docs/configuration-file.md")]
@@ -162,7 +161,7 @@ pub mod _documentation {
     pub mod own_subscriber {}
 }
 
-/// The README's code compiles.
+/// The README, so that its code is compiled.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

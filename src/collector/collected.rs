@@ -1,7 +1,7 @@
 //! The received telemetry, and queries on it.
 //!
-//! Everything is kept as the OTLP messages that arrived. Queries decode and sort on each call, which is cheap for the
-//! amounts of a test; counts are kept beside, because conditions ask for them at every arrival.
+//! The OTLP messages are kept as they arrived. Queries decode and sort on each call, which is cheap for the amounts
+//! in a test. Counts are kept as well, because conditions read them at every arrival.
 
 use std::error::Error;
 use std::fmt;
@@ -40,9 +40,9 @@ use crate::settings::Signal;
 pub struct Request {
     /// The gRPC metadata, or the headers of an HTTP request.
     pub metadata: HeaderMap,
-    /// The message; after a partial success without the items that were rejected.
+    /// The message; after a partial success, without the rejected items.
     pub export: Export,
-    /// When it was accepted, after the delays of faults.
+    /// The time at which it was accepted, after the delays of faults.
     pub time: SystemTime,
 }
 
@@ -52,7 +52,7 @@ impl Request {
         Self { metadata, export, time: SystemTime::now() }
     }
 
-    /// Returns the first value of this metadata key or header, if it is text.
+    /// Returns the first value of this metadata key or header, if it is a string.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.metadata.get(name)?.to_str().ok()
@@ -78,7 +78,7 @@ impl Request {
 pub struct CollectedTelemetry {
     /// In the order of arrival. Shared between snapshots, so that a snapshot copies only pointers.
     requests: Vec<Arc<Request>>,
-    /// Counted as requests arrive, because conditions of `wait_for` ask for the numbers at every arrival.
+    /// Counted as requests arrive, because conditions of `wait_for` read the counts at every arrival.
     spans: usize,
     /// Data points; see `spans`.
     points: usize,
@@ -103,44 +103,44 @@ impl CollectedTelemetry {
         self.requests.iter().map(AsRef::as_ref).filter(move |request| request.export.signal() == signal)
     }
 
-    /// Returns the number of spans. Costs nothing, unlike counting [`spans`](Self::spans).
+    /// Returns the number of spans. The count is stored, so this is cheaper than counting [`spans`](Self::spans).
     #[must_use]
     pub fn span_count(&self) -> usize {
         self.spans
     }
 
-    /// Returns the number of log records. Costs nothing.
+    /// Returns the number of log records, which is stored.
     #[must_use]
     pub fn log_count(&self) -> usize {
         self.logs
     }
 
-    /// Returns the number of data points, those of each collection counted anew. Costs nothing.
+    /// Returns the number of data points, which is stored. The points of every collection are counted.
     #[must_use]
     pub fn point_count(&self) -> usize {
         self.points
     }
 
-    /// Returns every span, in the order of arrival.
+    /// Returns all spans, in the order of arrival.
     #[must_use]
     pub fn spans(&self) -> Vec<CollectedSpan> {
         self.exports().flat_map(telemetry::spans).collect()
     }
 
-    /// Returns every log record, in the order of arrival.
+    /// Returns all log records, in the order of arrival.
     #[must_use]
     pub fn logs(&self) -> Vec<CollectedLog> {
         self.exports().flat_map(telemetry::logs).collect()
     }
 
-    /// Returns every metric of every collection, in the order of arrival. For current values see
+    /// Returns all metrics of all collections, in the order of arrival. For current values see
     /// [`value`](Self::value).
     #[must_use]
     pub fn metrics(&self) -> Vec<CollectedMetric> {
         self.exports().flat_map(telemetry::metrics).collect()
     }
 
-    /// Returns the spans of this name, in the order of arrival.
+    /// Returns the spans with this name, in the order of arrival.
     #[must_use]
     pub fn spans_named(&self, name: &str) -> Vec<CollectedSpan> {
         self.spans().into_iter().filter(|span| span.name() == name).collect()
@@ -179,25 +179,25 @@ impl CollectedTelemetry {
         logs
     }
 
-    /// Returns one trace as a tree, for people: a line a span, with kind, duration, error and attributes, and the log
-    /// records, span events and links inside it.
+    /// Returns one trace as a human-readable tree: one line per span, with kind, duration, error and attributes, and
+    /// the log records, span events and links inside it.
     ///
-    /// Attributes that would only repeat the name (`rpc.method`), addresses and source code locations are left out.
+    /// Attributes that would only repeat the name (`rpc.method`), addresses and code locations are omitted.
     #[must_use]
     pub fn render_trace(&self, trace_id: &str) -> String {
         telemetry::tree(&self.trace(trace_id), &self.logs_of(trace_id))
     }
 
-    /// Returns every series with its value now, a line each, for people.
+    /// Returns all series with their current values, in a human-readable form, one per line.
     #[must_use]
     pub fn render_metrics(&self) -> String {
         telemetry::table(&self.metrics())
     }
 
-    /// Returns the value of a sum or gauge now, over all series that have at least these attributes. `None` if there is
-    /// none.
+    /// Returns the current value of a sum or gauge, summed over all series that have at least these attributes.
+    /// `None` if there is none.
     ///
-    /// Of cumulative series the last collection counts, delta collections are added up.
+    /// For cumulative series, this is the value of the last collection; delta collections are added up.
     ///
     /// ```
     /// use telemetry_bootstrap::opentelemetry::KeyValue;
@@ -217,8 +217,8 @@ impl CollectedTelemetry {
         telemetry::value(&self.metrics(), metric, attributes)
     }
 
-    /// Returns the value of a histogram with explicit buckets now, over all series that have at least these attributes.
-    /// `None` if there is none.
+    /// Returns the current value of a histogram with explicit buckets, merged over all series that have at least
+    /// these attributes. `None` if there is none.
     ///
     /// ```
     /// use telemetry_bootstrap::testing;
@@ -253,7 +253,7 @@ impl fmt::Display for CollectedTelemetry {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct WaitError {
-    /// The time waited.
+    /// The time that was waited.
     pub timeout: Duration,
     /// The telemetry that had arrived.
     pub received: CollectedTelemetry,

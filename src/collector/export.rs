@@ -1,7 +1,7 @@
-//! A request's message, of any signal.
+//! The message of a request, for any signal.
 //!
-//! An [`Export`] is what the client has sent, decoded by `opentelemetry-proto`. Nothing of it is changed, but for the
-//! items that a partial success rejects: these are removed, so that what is kept is what was acknowledged.
+//! An [`Export`] is the message that the client has sent, decoded by `opentelemetry-proto`. It is unchanged, except
+//! that items rejected by a partial success are removed, so that only acknowledged items are kept.
 
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
@@ -55,12 +55,12 @@ impl Export {
         }
     }
 
-    /// Decodes the message that requests of this signal carry: binary protobuf, without a gRPC prefix and without
+    /// Decodes the message of requests of this signal: binary protobuf, without the gRPC prefix and without
     /// compression.
     ///
     /// # Errors
     ///
-    /// If the bytes are not this message.
+    /// Returns an error if the bytes are not such a message.
     pub(crate) fn decode(signal: Signal, request: &[u8]) -> Result<Self, DecodeError> {
         Ok(match signal {
             Signal::Traces => Self::Traces(ExportTraceServiceRequest::decode(request)?),
@@ -69,10 +69,10 @@ impl Export {
         })
     }
 
-    /// Removes the last items, as a collector does that rejects a part of a request.
+    /// Removes the last items, as a collector does that rejects part of a request.
     ///
-    /// Of metrics these are data points, and a metric whose points are all removed stays, without points. More than
-    /// there are removes all.
+    /// For metrics these are data points. A metric whose points are all removed stays, without points. If `items`
+    /// exceeds the number of items, all are removed.
     pub(crate) fn reject(&mut self, items: usize) {
         let mut left = items;
         match self {
@@ -100,7 +100,7 @@ impl Export {
     }
 }
 
-/// Removes the last points of one metric. `left` counts down what is still to be removed over the whole request.
+/// Removes the last points of one metric. `left` counts the points still to be removed from the whole request.
 fn cut_points(data: &mut Data, left: &mut usize) {
     match data {
         Data::Gauge(gauge) => cut(&mut gauge.data_points, left),
@@ -111,7 +111,7 @@ fn cut_points(data: &mut Data, left: &mut usize) {
     }
 }
 
-/// Removes up to `left` items from the end, and subtracts what was removed.
+/// Removes up to `left` items from the end, and subtracts their number from `left`.
 fn cut<T>(items: &mut Vec<T>, left: &mut usize) {
     let removed = items.len().min(*left);
     items.truncate(items.len() - removed);

@@ -1,25 +1,25 @@
-//! Faults of a collector, on demand.
+//! Faults that can be injected into a collector.
 //!
-//! Faults form a list in the order in which they were injected. For each request the list is read from its beginning: a
-//! fault that does not apply (another signal, used up, a message below the limit) is passed over, a delay is added up,
-//! and the first fault that answers ends the reading. [`FaultPlan`]s that are used up are removed.
+//! Faults form a list in the order in which they were injected. For each request the list is read from the start: a
+//! fault that does not apply (another signal, used up, a message below the limit) is skipped, delays are added up,
+//! and the first fault that determines the response ends the reading. [`FaultPlan`]s that are used up are removed.
 //!
-//! | fault | over gRPC | over HTTP | the exporter's counts |
+//! | fault | over gRPC | over HTTP | the items count as |
 //! |---|---|---|---|
-//! | `Status`, a code that may be retried | that status | the status that stands for it | pending, until an answer without the fault |
-//! | `Status`, any other code | that status | the status that stands for it | failed |
-//! | `Http` | the HTTP answer as it is | the same | by its status |
-//! | `PartialSuccess` | OK, with the count | 200, with the count | rejected, and delivered for the others |
-//! | `Delay` | a late answer | the same | delivered, or pending if the exporter gave up before |
-//! | `Silence` | no answer | no answer | pending, and failed without an answer at the end |
-//! | `MaxMessageSize` | RESOURCE_EXHAUSTED | 413 | delivered in halves; a single item that is too large has failed |
+//! | `Status`, a code that may be retried | that status | the corresponding status | pending, until a response without the fault |
+//! | `Status`, any other code | that status | the corresponding status | failed |
+//! | `Http` | the HTTP response as it is | the same | determined by its status |
+//! | `PartialSuccess` | OK, with the count | 200, with the count | rejected, the others as delivered |
+//! | `Delay` | a late response | the same | delivered, or pending if the exporter gave up earlier |
+//! | `Silence` | no response | no response | pending, and failed without a response at shutdown |
+//! | `MaxMessageSize` | RESOURCE_EXHAUSTED | 413 | delivered in halves; a single item that is too large fails |
 
 use std::time::Duration;
 
 use crate::semconv::GrpcCode;
 use crate::settings::Signal;
 
-/// What happens to a request.
+/// A fault to inject into the collector.
 ///
 /// ```
 /// use std::time::Duration;
@@ -40,52 +40,51 @@ use crate::settings::Signal;
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Fault {
-    /// Answers with this status, over HTTP with the one that stands for it (503 for UNAVAILABLE); nothing is kept.
+    /// Responds with this status, or over HTTP with the corresponding one (503 for UNAVAILABLE). Nothing is kept.
     #[non_exhaustive]
     Status {
-        /// The code of the answer.
+        /// The status code.
         code: GrpcCode,
-        /// Its message.
+        /// The status message.
         message: String,
         /// Requests a pause of this length, by `RetryInfo` or `Retry-After` (in whole seconds).
         retry_after: Option<Duration>,
     },
-    /// Answers as a gateway in front of the collector does, with this HTTP answer, whatever the protocol; nothing is
-    /// kept.
+    /// Responds with this HTTP response, as a gateway in front of the collector does, regardless of the protocol.
+    /// Nothing is kept.
     Http(HttpAnswer),
     /// Accepts the request but rejects its last `rejected` items: OTLP's partial success. The others are kept.
     #[non_exhaustive]
     PartialSuccess {
-        /// Spans, log records or data points of each request.
+        /// The number of spans, log records or data points of each request.
         rejected: usize,
-        /// The message of the answer.
+        /// The message of the response.
         message: String,
     },
-    /// Answers late; a client that does not wait for it has sent nothing. Later faults still apply.
+    /// Delays the response; if the client gives up before, nothing is kept. Later faults still apply.
     Delay(Duration),
-    /// Accepts the request and never answers. The client must give up; nothing is kept.
+    /// Accepts the request and never responds. The client must give up; nothing is kept.
     Silence,
-    /// Refuses requests of more than so many bytes, uncompressed, as the Go collector does: RESOURCE_EXHAUSTED over
-    /// gRPC, 413 over HTTP.
-    /// Only requests that are refused count for [`times`](FaultPlan::times).
+    /// Rejects requests of more than this number of bytes, uncompressed, as the Go collector does: RESOURCE_EXHAUSTED
+    /// over gRPC, 413 over HTTP. Only rejected requests count for [`times`](FaultPlan::times).
     MaxMessageSize(usize),
 }
 
 impl Fault {
-    /// Answers with this code and message.
+    /// Responds with this code and message.
     #[must_use]
     pub fn status(code: GrpcCode, message: impl Into<String>) -> Self {
         Self::Status { code, message: message.into(), retry_after: None }
     }
 
-    /// Answers RESOURCE_EXHAUSTED (over HTTP 429) and requests a pause of this length.
+    /// Responds with RESOURCE_EXHAUSTED (429 over HTTP) and requests a pause of this length.
     #[must_use]
     pub fn retry_after(pause: Duration) -> Self {
         let message = "too many requests".to_owned();
         Self::Status { code: GrpcCode::ResourceExhausted, message, retry_after: Some(pause) }
     }
 
-    /// Answers with this HTTP status, as a gateway does; see [`HttpAnswer`] for headers and a body.
+    /// Responds with this HTTP status, as a gateway does; see [`HttpAnswer`] for headers and a body.
     #[must_use]
     pub fn http(status: u16) -> Self {
         Self::Http(HttpAnswer::new(status))
@@ -97,7 +96,7 @@ impl Fault {
         Self::PartialSuccess { rejected, message: message.into() }
     }
 
-    /// Limits it to requests of this signal.
+    /// Limits the fault to requests of this signal.
     ///
     /// ```
     /// use telemetry_bootstrap::Signal;
@@ -109,21 +108,21 @@ impl Fault {
         FaultPlan::from(self).on(signal)
     }
 
-    /// Limits it to the next so many requests.
+    /// Limits the fault to the next `requests` requests.
     pub fn times(self, requests: usize) -> FaultPlan {
         FaultPlan::from(self).times(requests)
     }
 
-    /// Returns `true` if it applies to a request of that size.
+    /// Returns `true` if the fault applies to a request of that size.
     ///
-    /// Only [`MaxMessageSize`](Self::MaxMessageSize) depends on the size; a request that is passed over does not count
+    /// Only [`MaxMessageSize`](Self::MaxMessageSize) depends on the size. A request that is skipped does not count
     /// for `times`.
     fn concerns(&self, size: usize) -> bool {
         !matches!(self, Self::MaxMessageSize(limit) if size <= *limit)
     }
 }
 
-/// An HTTP answer, as a gateway sends it.
+/// An HTTP response, as a gateway sends it.
 ///
 /// ```
 /// use telemetry_bootstrap::testing::{Collector, HttpAnswer};
@@ -144,7 +143,7 @@ pub struct HttpAnswer {
 }
 
 impl HttpAnswer {
-    /// An answer with this status and nothing else.
+    /// Creates a response with this status and nothing else.
     pub fn new(status: u16) -> Self {
         Self { status, headers: Vec::new(), body: String::new() }
     }
@@ -161,7 +160,7 @@ impl HttpAnswer {
         self
     }
 
-    /// Limits it to the next so many requests.
+    /// Limits the fault to the next `requests` requests.
     pub fn times(self, requests: usize) -> FaultPlan {
         FaultPlan::from(self).times(requests)
     }
@@ -185,19 +184,19 @@ pub struct FaultPlan {
 }
 
 impl FaultPlan {
-    /// Limits it to requests of this signal.
+    /// Limits the fault to requests of this signal.
     pub fn on(mut self, signal: Signal) -> Self {
         self.signal = Some(signal);
         self
     }
 
-    /// Limits it to the next so many requests that it applies to.
+    /// Limits the fault to the next `requests` requests that it applies to.
     pub fn times(mut self, requests: usize) -> Self {
         self.remaining = Some(requests);
         self
     }
 
-    /// The fault, if it applies to this request, which then counts.
+    /// Returns the fault if it applies to this request, and counts the request.
     fn due(&mut self, signal: Signal, size: usize) -> Option<Fault> {
         if self.signal.is_some_and(|only| only != signal) || !self.fault.concerns(size) {
             return None;
@@ -215,34 +214,34 @@ impl From<Fault> for FaultPlan {
     }
 }
 
-/// What the faults decide about one request.
+/// Decision for one request.
 #[derive(Debug, Default)]
 pub(super) struct FaultDecision {
-    /// The sum of all delays, waited for before the answer.
+    /// The sum of all delays, which pass before the response.
     pub(super) delay: Duration,
-    /// The answer to give after the delay.
+    /// The response after the delay.
     pub(super) answer: Answer,
 }
 
-/// The answer to one request.
+/// The response to one request.
 #[derive(Debug, Default)]
 pub(super) enum Answer {
     /// Keep everything.
     #[default]
     Accept,
-    /// Keep all but the last `items`, and report the others as rejected with this message.
+    /// Keep all but the last `items`, and report those as rejected, with this message.
     Reject { items: usize, message: String },
-    /// Keep nothing, and answer with this status in the protocol of the request.
+    /// Keep nothing, and respond with this status in the protocol of the request.
     Refuse(Refusal),
-    /// Keep nothing, and answer as a gateway does.
+    /// Keep nothing, and respond as a gateway does.
     Http(HttpAnswer),
-    /// Keep nothing, and do not answer.
+    /// Keep nothing, and do not respond.
     Never,
 }
 
 impl FaultDecision {
-    /// Applies the faults in order, up to the first that answers.
-    /// The limit of 4 MiB, which every collector has by default, applies after the faults.
+    /// Applies the faults in order, up to the first one that determines the response. Then the limit of 4 MiB
+    /// applies, which every collector has by default.
     pub(super) fn from_plans(plans: &mut Vec<FaultPlan>, signal: Signal, size: usize) -> Self {
         let mut decision = Self::default();
         for plan in plans.iter_mut() {
@@ -278,13 +277,12 @@ pub(super) struct Refusal {
     pub(super) code: GrpcCode,
     pub(super) message: String,
     pub(super) retry_after: Option<Duration>,
-    /// Over HTTP this has a status of its own.
-    /// 413, where the code alone would mean 429.
+    /// `true` if the size is the reason. Over HTTP the status is then 413; the code alone would map to 429.
     pub(super) is_about_size: bool,
 }
 
 impl Refusal {
-    /// Creates a refusal without a pause.
+    /// Creates a refusal without a retry pause.
     pub(super) fn new(code: GrpcCode, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), retry_after: None, is_about_size: false }
     }
@@ -292,10 +290,10 @@ impl Refusal {
 
 /// Creates the refusal of a message of `size` bytes.
 fn too_large(size: usize, limit: usize) -> Refusal {
-    // The exact text of grpc-go, which the Go collector uses.
+    // The exact message of grpc-go, which the Go collector uses.
     let message = format!("grpc: received message larger than max ({size} vs. {limit})");
     Refusal { is_about_size: true, ..Refusal::new(GrpcCode::ResourceExhausted, message) }
 }
 
-/// The default of collectors.
+/// The default limit of collectors.
 const MAX_MESSAGE_BYTES: usize = 4 << 20;

@@ -1,16 +1,16 @@
-//! An OTLP receiver in process, on the loopback interface, for gRPC and HTTP, on a thread and runtime of its own.
+//! An in-process OTLP receiver on the loopback interface, for gRPC and HTTP, with its own thread and runtime.
 //!
-//! | file | holds |
+//! | file | concept |
 //! |---|---|
-//! | `server` | the thread, its runtime, connections, and how they end |
-//! | `receiver` | from the bytes of a request to an [`Export`], whatever the protocol and compression |
-//! | `fault` | the faults that were injected, and which of them applies to a request |
-//! | `reply` | the answer, in the protocol of the request; a request is kept when its answer has gone out |
-//! | `state` | what the thread and the handle share: kept requests, faults, counts |
-//! | `collected`, `telemetry`, `attributes` | queries on what was kept, and its rendering as text |
+//! | `server` | the thread, its runtime, connections, and the shutdown |
+//! | `receiver` | decodes requests into [`Export`]s, for every protocol and compression |
+//! | `fault` | injected faults, and their selection for a request |
+//! | `reply` | the response, in the protocol of the request; a request is kept once its response is sent |
+//! | `state` | the state that the thread and the handle share: kept requests, faults, counts |
+//! | `collected`, `telemetry`, `attributes` | queries on the kept requests, and their rendering as text |
 //!
-//! The receiver shares the decoders of `export::encode` (OTLP/JSON, values) but not its encoders: what arrives is
-//! decoded by `opentelemetry-proto`, so that an encoder that is wrong cannot agree with itself.
+//! The receiver shares the decoders of `export::encode` (OTLP/JSON, values) but not its encoders: requests are
+//! decoded by `opentelemetry-proto`, so a wrong encoder cannot be confirmed by a matching decoder.
 
 mod attributes;
 mod collected;
@@ -40,18 +40,18 @@ pub use self::unresponsive::UnresponsiveEndpoint;
 use self::server::{Ending, Server};
 use self::state::State;
 
-/// An OTLP receiver that keeps what it receives: gRPC, and HTTP with protobuf or JSON, on one port.
+/// An OTLP receiver that keeps the telemetry it receives: gRPC, and HTTP with protobuf or JSON, on one port.
 ///
-/// It listens on `127.0.0.1`, on a port of its own, and runs on a thread and runtime of its own: a test needs no
-/// runtime, and one that has a runtime may block it. Dropping it closes everything and ends the thread.
+/// It listens on its own port of `127.0.0.1`, and has its own thread and runtime: a test needs no runtime, and one
+/// that has a runtime may block it. Dropping the collector closes all connections and stops the thread.
 ///
-/// **What is kept is what was acknowledged**: a request is recorded when the end of its successful answer is handed
-/// to the connection, and not if the client gave up before. Whether the client then reads the answer is unknown
-/// here; a connection that breaks at that moment is the one case in which a client may send a request again that was
+/// **Only acknowledged requests are kept**: a request is recorded when the end of its successful response is passed
+/// to the connection, and not if the client gave up before. Whether the client then reads the response is unknown
+/// here; a connection that breaks at that moment is the only case in which a client may repeat a request that was
 /// kept.
 ///
-/// Like a collector in its default settings it takes requests of up to 4 MiB, and gzip and zstd (with the features of
-/// that name).
+/// Like a collector with default settings, it accepts requests of up to 4 MiB, and gzip and zstd (with the features
+/// of that name).
 ///
 /// ```
 /// use std::time::Duration;
@@ -76,11 +76,12 @@ use self::state::State;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Collector {
-    /// Shared with the server's thread, over all restarts.
+    /// Shared with the server's thread, across all restarts.
     state: Arc<State>,
-    /// The address, the same over all restarts.
+    /// The address, the same across all restarts.
     address: SocketAddr,
-    /// Bound, never listening: while the collector is stopped, connections are refused and the port stays reserved.
+    /// Bound but never listening: while the collector is stopped, connections are refused and the port stays
+    /// reserved.
     _reservation: TcpSocket,
     /// `None` while the collector is stopped.
     server: Mutex<Option<Server>>,
@@ -90,7 +91,7 @@ impl Collector {
     /// Starts a collector on a free port.
     ///
     /// # Errors
-    /// If the operating system refuses the port or the thread.
+    /// Returns an error if no port can be bound or the thread cannot be spawned.
     ///
     /// ```
     /// use telemetry_bootstrap::testing::Collector;
@@ -103,10 +104,10 @@ impl Collector {
         Self::start_on(0)
     }
 
-    /// Starts a collector on this port of the loopback.
+    /// Starts a collector on this port of the loopback interface.
     ///
     /// # Errors
-    /// If the port is in use, or the operating system refuses the thread.
+    /// Returns an error if the port is in use, or if the thread cannot be spawned.
     ///
     /// With port 0, the operating system chooses a free port, as for [`start`](Self::start).
     pub fn start_on(port: u16) -> io::Result<Self> {
@@ -117,7 +118,7 @@ impl Collector {
         Ok(Self { state, address, _reservation: reservation, server: Mutex::new(Some(server)) })
     }
 
-    /// Returns `http://127.0.0.1:PORT`. Stays the same over [`stop`](Self::stop) and [`restart`](Self::restart).
+    /// Returns `http://127.0.0.1:PORT`. Does not change on [`stop`](Self::stop) and [`restart`](Self::restart).
     #[must_use]
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
@@ -129,10 +130,10 @@ impl Collector {
         self.address.port()
     }
 
-    /// Returns an endpoint that refuses connections for as long as the process lives: its port is reserved.
+    /// Returns an endpoint that refuses connections for the lifetime of the process: its port is reserved.
     ///
     /// # Errors
-    /// If the operating system refuses a port.
+    /// Returns an error if no port can be bound.
     ///
     /// ```
     /// use telemetry_bootstrap::testing::Collector;
@@ -142,7 +143,7 @@ impl Collector {
     ///     .endpoint(Collector::closed_endpoint()?)
     ///     .build_local::<tracing_subscriber::Registry>()?;
     /// telemetry.meter("shop").u64_counter("orders").build().add(1, &[]);
-    /// // The end does not wait for a collector that is not there.
+    /// // The shutdown does not wait for an absent collector.
     /// let lost = telemetry.shutdown().err().ok_or("delivered")?;
     /// assert_eq!(lost.stats().metrics.failed, 1);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -159,55 +160,57 @@ impl Collector {
         Ok(format!("http://{}", reserved.local_addr()?))
     }
 
-    /// Returns an endpoint that accepts connections and never answers.
+    /// Returns an endpoint that accepts connections and never responds.
     ///
     /// # Errors
-    /// If the operating system refuses a port.
+    /// Returns an error if no port can be bound.
     pub fn silent() -> io::Result<UnresponsiveEndpoint> {
         UnresponsiveEndpoint::open()
     }
 
-    /// Returns everything kept so far.
+    /// Returns all telemetry kept so far.
     #[must_use]
     pub fn received(&self) -> CollectedTelemetry {
         self.state.received()
     }
 
-    /// Returns everything kept so far and discards it: for long runs, and for exact counts.
+    /// Returns all telemetry kept so far and discards it, for long runs and for exact counts.
     #[must_use]
     pub fn take(&self) -> CollectedTelemetry {
         self.state.take()
     }
 
-    /// Discards everything kept so far.
+    /// Discards all telemetry kept so far.
     pub fn clear(&self) {
         drop(self.take());
     }
 
-    /// Returns every span kept so far, in the order of arrival.
+    /// Returns all spans kept so far, in the order of arrival.
     #[must_use]
     pub fn spans(&self) -> Vec<CollectedSpan> {
         self.received().spans()
     }
 
-    /// Returns every log record kept so far, in the order of arrival.
+    /// Returns all log records kept so far, in the order of arrival.
     #[must_use]
     pub fn logs(&self) -> Vec<CollectedLog> {
         self.received().logs()
     }
 
-    /// Returns every metric of every collection kept so far, in the order of arrival.
+    /// Returns all metrics of all collections kept so far, in the order of arrival.
     #[must_use]
     pub fn metrics(&self) -> Vec<CollectedMetric> {
         self.received().metrics()
     }
 
-    /// Blocks until the received telemetry fulfils the condition, and returns it; checks again at each arrival.
+    /// Blocks until the received telemetry fulfils the condition, and returns it. The condition is checked again at
+    /// each arrival.
     ///
-    /// Blocks the thread: inside a `current_thread` runtime, whatever is to arrive must not need that thread.
+    /// This blocks the thread: inside a `current_thread` runtime, the expected telemetry must not depend on that
+    /// thread.
     ///
     /// # Errors
-    /// If the time is over. The error holds what had arrived.
+    /// Returns an error if the time has elapsed. It contains the telemetry that had arrived.
     pub fn wait_for(
         &self,
         timeout: Duration,
@@ -216,34 +219,34 @@ impl Collector {
         self.state.wait_for(timeout, condition)
     }
 
-    /// Applies this fault to requests from now on, after those that were injected before.
+    /// Applies this fault to requests from now on, after faults that were injected earlier.
     ///
-    /// A bare [`Fault`] is for all signals, until [`clear_faults`](Self::clear_faults).
+    /// A bare [`Fault`] applies to all signals, until [`clear_faults`](Self::clear_faults).
     pub fn inject_fault(&self, fault: impl Into<FaultPlan>) {
         self.state.add_fault(fault.into());
     }
 
-    /// Removes all faults. Requests under [`Fault::Silence`] stay without an answer.
+    /// Removes all faults. Requests under [`Fault::Silence`] remain without a response.
     pub fn clear_faults(&self) {
         self.state.clear_faults();
     }
 
-    /// Returns the number of requests received so far, whether or not they were answered and kept.
+    /// Returns the number of requests received so far, including those that were not answered or kept.
     #[must_use]
     pub fn request_count(&self) -> usize {
         self.state.requests()
     }
 
-    /// Returns the number of connections accepted so far, over all restarts.
+    /// Returns the number of connections accepted so far, across all restarts.
     #[must_use]
     pub fn connections(&self) -> usize {
         self.state.connections()
     }
 
-    /// Stops listening and closes all connections: from now on, connections are refused.
+    /// Stops listening and closes all connections. New connections are refused.
     ///
-    /// Requests whose answer has not begun are answered UNAVAILABLE and not kept; answers already given still go out.
-    /// Clients that do not take them within a second are cut off.
+    /// Requests whose response has not begun fail with UNAVAILABLE and are not kept; responses that have begun are
+    /// still sent. Clients that do not read them within a second are disconnected.
     pub fn stop(&self) {
         if let Some(server) = self.lock_server().take() {
             server.end(Ending::AnswersGoOut);
@@ -253,7 +256,7 @@ impl Collector {
     /// Listens again, on the same port; stops first if it is running. Received telemetry and faults are kept.
     ///
     /// # Errors
-    /// If the operating system refuses the thread.
+    /// Returns an error if the thread cannot be spawned.
     ///
     /// ```
     /// use telemetry_bootstrap::testing::Collector;
@@ -272,7 +275,7 @@ impl Collector {
         Ok(())
     }
 
-    /// Locks the handle on the server. A poisoned lock is used as it is.
+    /// Locks the server handle. A poisoned lock is used as it is.
     fn lock_server(&self) -> MutexGuard<'_, Option<Server>> {
         self.server.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -292,7 +295,7 @@ impl fmt::Debug for Collector {
     }
 }
 
-/// Binds a port without listening. Also keeps a client from being connected to itself, which can happen on a free
+/// Binds a port without listening. This also keeps a client from connecting to itself, which can happen on a free
 /// port of the ephemeral range.
 fn reserve(port: u16) -> io::Result<TcpSocket> {
     let socket = TcpSocket::new_v4()?;

@@ -1,17 +1,17 @@
 //! Receives requests over gRPC and HTTP, and applies the current faults to them.
 //!
-//! A request that cannot be read (unknown path, body cut off, unknown compression, no OTLP) is answered without a look
-//! at the faults, and counts neither as received nor for [`times`](super::FaultPlan::times).
+//! A request that cannot be read (unknown path, truncated body, unknown compression, not OTLP) gets its response
+//! without checking the faults, and counts neither as received nor for [`times`](super::FaultPlan::times).
 //!
-//! A request passes through these steps, each of which can answer it:
+//! A request passes through these steps, each of which can end it:
 //!
-//! | step | answer if it fails |
+//! | step | response on failure |
 //! |---|---|
 //! | the path names a signal | UNIMPLEMENTED, 404 |
 //! | the body is complete | CANCELLED: the client is gone |
 //! | compression and framing are known | INVALID_ARGUMENT, 400 |
 //! | the body is OTLP | INVALID_ARGUMENT, 400 |
-//! | the current fault | what it says |
+//! | the current fault | determined by the fault |
 
 #[cfg(feature = "gzip")]
 use std::io::Read as _;
@@ -35,21 +35,21 @@ use crate::settings::Signal;
 
 /// Receives the requests of one connection.
 ///
-/// Connections have one each; all share the state.
+/// Each connection has its own; all share the state.
 #[derive(Clone)]
 pub(super) struct Receiver {
-    /// Takes requests, and decides on faults.
+    /// Stores requests, and decides on faults.
     state: Arc<State>,
-    /// Resolves when the server is to end.
+    /// Resolves when the server is to shut down.
     ended: Ended,
 }
 
-/// A request that was accepted, and is kept when its answer has gone out.
+/// A request that was accepted, and is kept once its response is sent.
 #[derive(Debug)]
 pub(super) struct Pending {
-    /// Takes the request.
+    /// The state that stores the request.
     state: Arc<State>,
-    /// The request, without items that were rejected.
+    /// The request, without rejected items.
     request: Request,
 }
 
@@ -66,9 +66,9 @@ impl Receiver {
         Self { state, ended }
     }
 
-    /// Answers one request. If the server is stopped meanwhile, the answer is UNAVAILABLE, which clients retry.
+    /// Handles one request. If the server is stopped meanwhile, the response is UNAVAILABLE, which clients retry.
     ///
-    /// A request under [`Fault::Silence`](super::Fault::Silence) is answered then, too.
+    /// This also ends a request under [`Fault::Silence`](super::Fault::Silence).
     pub(super) async fn receive(&self, request: HttpRequest<Incoming>) -> Response<ReplyBody> {
         let (head, body) = request.into_parts();
         let protocol = Protocol::from_headers(&head.headers);
@@ -88,7 +88,7 @@ impl Receiver {
 
     /// Reads and decodes the request, and applies the faults to it.
     ///
-    /// The time of a request is that of its acceptance, after the delay of a fault.
+    /// The time of a request is the time of its acceptance, after the delay of a fault.
     async fn reply(&self, protocol: Protocol, signal: Signal, headers: HeaderMap, body: Incoming) -> Reply {
         let Some(body) = read(body).await else {
             return Reply::Refused(Refusal::new(GrpcCode::Cancelled, "the request was cut off"));
@@ -111,8 +111,8 @@ impl Receiver {
     }
 }
 
-/// Carries out what the faults decided: waits, removes rejected items, or refuses. Returns how many items were
-/// rejected, and why.
+/// Executes the decision of the faults: waits, removes rejected items, or refuses. Returns the number of rejected
+/// items, and the reason.
 async fn apply(decision: FaultDecision, export: &mut Export) -> Result<Option<(i64, String)>, Reply> {
     if !decision.delay.is_zero() {
         tokio::time::sleep(decision.delay).await;
@@ -130,7 +130,7 @@ async fn apply(decision: FaultDecision, export: &mut Export) -> Result<Option<(i
     }
 }
 
-/// Returns the signal that a path is for, or `None` for any other path.
+/// Returns the signal of a path, or `None` for any other path.
 fn signal(protocol: Protocol, path: &str) -> Option<Signal> {
     let names = match protocol {
         Protocol::Grpc => [
@@ -163,8 +163,9 @@ async fn read(mut body: Incoming) -> Option<Bytes> {
 
 /// Returns the request as protobuf, without compression.
 ///
-/// `None` if the gRPC prefix is missing, the compression unknown or the JSON wrong. Of several gRPC messages in one
-/// body the first prefix is read and all that follows belongs to it: an export has one message.
+/// `None` if the gRPC prefix is missing, the compression is unknown or the JSON is invalid. An export has one gRPC
+/// message, so if the body contains several, only the first prefix is read and the rest is taken as part of the
+/// message.
 fn message(protocol: Protocol, signal: Signal, headers: &HeaderMap, body: &Bytes) -> Option<Bytes> {
     let encoding = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     match protocol {
@@ -183,8 +184,7 @@ fn message(protocol: Protocol, signal: Signal, headers: &HeaderMap, body: &Bytes
     }
 }
 
-/// Returns the content. `None` for a compression that is not known or was not compiled in, and for content that is
-/// broken.
+/// Returns the content. `None` if the compression is unknown or not compiled in, or if the content is corrupt.
 fn decompressed(body: &Bytes, encoding: Option<&str>) -> Option<Bytes> {
     match encoding {
         None | Some("identity") => Some(body.clone()),
@@ -200,7 +200,7 @@ fn decompressed(body: &Bytes, encoding: Option<&str>) -> Option<Bytes> {
     }
 }
 
-/// Returns the HTTP status that stands for a gRPC code, so that a client may retry over one what it may over the other.
+/// Returns the HTTP status for a gRPC code. Retryable codes map to retryable statuses.
 pub(super) fn http_status(code: GrpcCode) -> StatusCode {
     match code {
         GrpcCode::Ok => StatusCode::OK,

@@ -1,5 +1,5 @@
-//! Answers, over gRPC and HTTP alike. A request is kept when the end of its answer goes out, and not before: what is
-//! kept is what was acknowledged.
+//! Responses, over gRPC and HTTP. A request is kept when the end of its response is sent, so only acknowledged
+//! requests are kept.
 //!
 //! | | gRPC | HTTP |
 //! |---|---|---|
@@ -7,7 +7,7 @@
 //! | partial success | the same, with counts | the same |
 //! | refusal | trailers only | status and `google.rpc.Status` |
 //! | pause before a retry | `RetryInfo` in the details | `Retry-After`, whole seconds |
-//! | answer of a gateway | as given | as given |
+//! | response of a gateway | as given | as given |
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -26,7 +26,7 @@ use super::receiver::{Pending, http_status};
 use crate::export::encode::{self, json};
 use crate::settings::Signal;
 
-/// The protocol of a client, by the content type of its request.
+/// The protocol of a client, determined by the content type of its request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Protocol {
     /// OTLP over gRPC.
@@ -38,7 +38,7 @@ pub(super) enum Protocol {
 }
 
 impl Protocol {
-    /// Reads the content type. One that is missing or unknown is taken for protobuf over HTTP.
+    /// Reads the content type. If it is missing or unknown, the protocol is protobuf over HTTP.
     pub(super) fn from_headers(headers: &HeaderMap) -> Self {
         let content_type = headers.get("content-type").and_then(|value| value.to_str().ok());
         match content_type.unwrap_or_default() {
@@ -48,7 +48,7 @@ impl Protocol {
         }
     }
 
-    /// Returns the content type of answers, which is that of the request, as OTLP requires.
+    /// Returns the content type of responses, which is that of the request, as OTLP requires.
     fn content_type(self) -> &'static str {
         match self {
             Self::Grpc => "application/grpc",
@@ -58,24 +58,24 @@ impl Protocol {
     }
 }
 
-/// The answer to a request, before it is written in the client's protocol.
+/// The response to a request, before it is written in the client's protocol.
 pub(super) enum Reply {
-    /// An answer of success, full or partial. The request is kept when it has gone out.
+    /// A full or partial success. The request is kept once the response is sent.
     Accepted {
         /// The request.
         pending: Pending,
         /// The count and the reason of a partial success.
         rejected: Option<(i64, String)>,
     },
-    /// An answer of the collector that is no success. The request is not kept.
+    /// An error response of the collector. The request is not kept.
     Refused(Refusal),
-    /// An answer of a gateway in front of the collector.
+    /// A response of a gateway in front of the collector.
     Raw(HttpAnswer),
 }
 
 impl Reply {
-    /// Returns the answer in the client's protocol. `signal` decides on the type of a JSON answer; the protobuf answers
-    /// of all signals are alike.
+    /// Returns the response in the client's protocol. `signal` selects the type of a JSON response; the protobuf
+    /// responses of all signals are the same.
     pub(super) fn into_response(self, protocol: Protocol, signal: Signal) -> Response<ReplyBody> {
         match self {
             Self::Accepted { pending, rejected } => accepted(protocol, signal, pending, rejected),
@@ -86,8 +86,7 @@ impl Reply {
     }
 }
 
-/// Writes `Export…ServiceResponse`: over gRPC as one framed message with the trailers of success, over HTTP as the
-/// body.
+/// Writes `Export…ServiceResponse`: over gRPC as one framed message with success trailers, over HTTP as the body.
 fn accepted(
     protocol: Protocol,
     signal: Signal,
@@ -117,7 +116,7 @@ fn accepted(
     response
 }
 
-/// Writes a trailers-only response. A pause goes out as `google.rpc.RetryInfo` in `grpc-status-details-bin`.
+/// Writes a trailers-only response. A pause is sent as `google.rpc.RetryInfo` in `grpc-status-details-bin`.
 fn refused_grpc(refusal: &Refusal) -> Response<ReplyBody> {
     let mut response = Response::new(ReplyBody::default());
     let headers = response.headers_mut();
@@ -132,8 +131,8 @@ fn refused_grpc(refusal: &Refusal) -> Response<ReplyBody> {
     response
 }
 
-/// Writes `google.rpc.Status` as the body, as OTLP/HTTP requires of errors. A pause is rounded up to whole seconds,
-/// which is all that `Retry-After` can hold.
+/// Writes `google.rpc.Status` as the body, as OTLP/HTTP requires for errors. A pause is rounded up to whole seconds,
+/// the resolution of `Retry-After`.
 fn refused_http(protocol: Protocol, refusal: &Refusal) -> Response<ReplyBody> {
     let body = match protocol {
         Protocol::HttpJson => json::status(refusal.code as i32, &refusal.message).into_bytes(),
@@ -151,7 +150,7 @@ fn refused_http(protocol: Protocol, refusal: &Refusal) -> Response<ReplyBody> {
     response
 }
 
-/// Writes the answer of a gateway. A status outside of 100 to 999 becomes 502.
+/// Writes the response of a gateway. A status outside 100 to 999 becomes 502.
 fn raw(answer: HttpAnswer) -> Response<ReplyBody> {
     let mut response = Response::new(ReplyBody::from_bytes(answer.body.into()));
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_GATEWAY);
@@ -161,22 +160,22 @@ fn raw(answer: HttpAnswer) -> Response<ReplyBody> {
     response
 }
 
-/// Sets a header. A name or value that no header can hold is left out.
+/// Sets a header. Invalid names and values are ignored.
 fn insert(headers: &mut HeaderMap, name: &str, value: &str) {
     if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(value)) {
         headers.insert(name, value);
     }
 }
 
-/// The body of an answer, with the request that is kept when all of it has gone out.
+/// The body of a response, with the request that is kept once all of it is sent.
 ///
-/// Being polled to its end means that the connection has taken all of the answer. That is as near as a server can come
-/// to knowing that the client has it.
+/// When the body has been polled to its end, the connection has accepted the whole response; a server cannot know
+/// more than that.
 #[derive(Default)]
 pub(super) struct ReplyBody {
-    /// What has not been sent yet.
+    /// The frames that have not been sent yet.
     frames: VecDeque<Frame<Bytes>>,
-    /// The request to keep when `frames` has become empty. It is discarded with the body if the client is gone before.
+    /// The request to keep when `frames` is empty. It is discarded with the body if the client disconnects before.
     pending: Option<Pending>,
 }
 

@@ -1,7 +1,7 @@
-//! The server: one thread with its own runtime, which takes gRPC and HTTP on one port.
+//! The server: one thread with its own runtime, which serves gRPC and HTTP on one port.
 //!
-//! The thread counts as one of this crate's own ([`own_threads`](crate::export::own_threads)), because a subscriber
-//! that is under test would otherwise export the server's own events to the server.
+//! The thread is marked as one of this crate's own ([`own_threads`](crate::export::own_threads)), because a
+//! subscriber under test would otherwise export the server's own events to the server.
 //!
 //! ```text
 //! start ─▶ thread ─▶ bind, listen ─▶ accept ─┬─▶ connection ─▶ requests … ─▶ GOAWAY or close
@@ -31,30 +31,31 @@ use crate::export::own_threads::become_io_thread;
 
 /// A running server.
 pub(super) struct Server {
-    /// How the server ends; `None` until then. Read by the accept loop, all connections and all requests.
+    /// The way in which the server shuts down; `None` until then. Read by the accept loop, all connections and all
+    /// requests.
     ending: watch::Sender<Option<Ending>>,
-    /// Joined at the end, so that the port is free afterwards.
+    /// Joined at shutdown, so that the port is free afterwards.
     thread: JoinHandle<()>,
 }
 
-/// The way in which a server ends.
+/// The way in which a server shuts down.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Ending {
-    /// Answers that were given reach the client, within [`GRACE`].
+    /// Responses that have begun are completed, within [`GRACE`].
     AnswersGoOut,
-    /// Connections are closed whether or not the clients have their answers.
+    /// Connections are closed even if clients have not received their responses.
     AtOnce,
 }
 
-/// The receiving side of a server's end.
+/// The receiving side of a server's shutdown.
 pub(super) type Ended = watch::Receiver<Option<Ending>>;
 
 impl Server {
-    /// Returns when the server listens.
+    /// Starts a server, and returns once it listens.
     ///
     /// # Errors
     ///
-    /// The operating system's, if the address cannot be bound or a thread is refused.
+    /// The operating system's error, if the address cannot be bound or a thread cannot be spawned.
     pub(super) fn start(address: SocketAddr, state: Arc<State>) -> io::Result<Self> {
         let (ending, ended) = watch::channel(None);
         let (ready, listening) = channel();
@@ -68,9 +69,9 @@ impl Server {
         }
     }
 
-    /// Ends the server, and returns when its thread has ended.
+    /// Shuts the server down, and returns when its thread has exited.
     ///
-    /// Blocks the calling thread, within [`GRACE`] and the time that the thread needs to close its connections.
+    /// Blocks the calling thread for at most [`GRACE`] and the time that the thread needs to close its connections.
     pub(super) fn end(self, ending: Ending) {
         let _ = self.ending.send(Some(ending));
         let _ = self.thread.join();
@@ -87,11 +88,11 @@ fn run(address: SocketAddr, state: &Arc<State>, ended: &Ended, ready: &Sender<io
     }
 }
 
-/// Listens and serves, until the server was ended and its connections are closed.
+/// Listens and serves, until the server is shut down and its connections are closed.
 ///
 /// # Errors
 ///
-/// The operating system's, if it refuses the runtime or the address.
+/// The operating system's error, if the runtime cannot be created or the address cannot be bound.
 fn listen_and_serve(
     address: SocketAddr,
     state: &Arc<State>,
@@ -109,7 +110,7 @@ fn listen_and_serve(
 
 /// Binds the address and listens.
 ///
-/// The collector itself holds the address with a socket that never listens, which is why both need `SO_REUSEADDR`.
+/// The collector itself reserves the address with a socket that never listens, which is why both need `SO_REUSEADDR`.
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = TcpSocket::new_v4()?;
     socket.set_reuseaddr(true)?;
@@ -117,7 +118,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Accepts connections until the end, and then waits for those that are open.
+/// Accepts connections until the shutdown, and then waits for open ones.
 async fn serve(listener: TcpListener, state: &Arc<State>, ended: &Ended) {
     let mut connections = JoinSet::new();
     let mut end = pin!(end_of(ended.clone()));
@@ -128,7 +129,7 @@ async fn serve(listener: TcpListener, state: &Arc<State>, ended: &Ended) {
                     state.connected();
                     connections.spawn(serve_connection(stream, Arc::clone(state), ended.clone()));
                 }
-                // The process may have no descriptor left, for the moment.
+                // The process may be out of file descriptors for the moment.
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             },
             Some(_) = connections.join_next() => {}
@@ -142,7 +143,7 @@ async fn serve(listener: TcpListener, state: &Arc<State>, ended: &Ended) {
     }
 }
 
-/// Serves HTTP/1 and HTTP/2, whichever the client begins with. At the end of the server, HTTP/2 clients get a GOAWAY.
+/// Serves HTTP/1 or HTTP/2, whichever the client uses. At shutdown, HTTP/2 clients receive a GOAWAY.
 async fn serve_connection(stream: TcpStream, state: Arc<State>, ended: Ended) {
     let _ = stream.set_nodelay(true);
     let receiver = Receiver::new(state, ended.clone());
@@ -159,13 +160,13 @@ async fn serve_connection(stream: TcpStream, state: Arc<State>, ended: Ended) {
     let _ = connection.await;
 }
 
-/// Resolves when the server is to end.
+/// Resolves when the server is to shut down.
 pub(super) async fn end_of(mut ended: Ended) {
-    // An error means that the handle is gone: the same.
+    // An error means that the handle was dropped, which has the same effect.
     let _ = ended.wait_for(Option::is_some).await;
 }
 
-/// Resolves when the connections must be closed, whether or not the clients have taken their answers.
+/// Resolves when the connections must be closed, even if clients have not received their responses.
 async fn clients_are_done(mut ended: Ended) {
     let ending = ended.wait_for(Option::is_some).await.map_or(None, |ending| *ending);
     if ending == Some(Ending::AnswersGoOut) {
@@ -173,9 +174,9 @@ async fn clients_are_done(mut ended: Ended) {
     }
 }
 
-/// The time after which connections are accepted again, if the system has refused one.
+/// The time after which connections are accepted again if accepting one failed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
-/// The connections that the kernel completes before they are accepted.
+/// The number of connections that the kernel completes before they are accepted.
 const BACKLOG: u32 = 1024;
-/// The time that a stopping server waits for clients to read their answers.
+/// The time that a stopping server waits for clients to read their responses.
 const GRACE: Duration = Duration::from_secs(1);

@@ -2,9 +2,9 @@
 //!
 //! | counted | when |
 //! |---|---|
-//! | a connection | it is accepted |
-//! | a request | it was read and decoded, before faults apply |
-//! | an arrival | its answer has gone out completely: then it is kept |
+//! | a connection | when accepted |
+//! | a request | when read and decoded, before faults apply |
+//! | an arrival | when its response is sent completely, which is when it is kept |
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -17,25 +17,25 @@ use crate::settings::deadline_after;
 /// Kept requests, faults and counters of one collector. Survives restarts of the server.
 #[derive(Debug, Default)]
 pub(super) struct State {
-    /// Everything, under one lock: a test is no hot path.
+    /// The state, under one lock, because performance does not matter in tests.
     inner: Mutex<Inner>,
-    /// Notified when a request was kept.
+    /// Notified when a request is kept.
     arrived: Condvar,
 }
 
-/// What the lock protects.
+/// State protected by the lock.
 #[derive(Debug, Default)]
 struct Inner {
-    /// What is kept, without what was taken.
+    /// The kept telemetry that was not taken yet.
     received: CollectedTelemetry,
-    /// The number of requests ever kept. Unlike the number of requests in `received` it never falls, so that a waiting
-    /// thread notices an arrival after a `take`.
+    /// The total number of kept requests. Unlike the number of requests in `received` it never decreases, so that a
+    /// waiting thread notices an arrival after a `take`.
     arrivals: u64,
     /// The faults, in the order in which they were injected.
     faults: Vec<FaultPlan>,
-    /// The number of connections ever accepted.
+    /// The total number of accepted connections.
     connections: usize,
-    /// The number of requests that were read, answered or not.
+    /// The number of requests that were read, including those without a response.
     requests: usize,
 }
 
@@ -54,17 +54,17 @@ impl State {
         self.lock().received.clone()
     }
 
-    /// Returns everything kept, and keeps nothing of it.
+    /// Returns all kept telemetry, and removes it.
     pub(super) fn take(&self) -> CollectedTelemetry {
         std::mem::take(&mut self.lock().received)
     }
 
-    /// Blocks until the condition is true or the time is over. The condition is called once at the beginning, and
+    /// Blocks until the condition is true or the time has elapsed. The condition is called once at the start, and
     /// again after each arrival.
     ///
     /// # Errors
     ///
-    /// [`WaitError`] at the end of the time, with what had arrived.
+    /// [`WaitError`] if the time has elapsed, with the telemetry that had arrived.
     pub(super) fn wait_for(
         &self,
         timeout: Duration,
@@ -72,7 +72,7 @@ impl State {
     ) -> Result<CollectedTelemetry, WaitError> {
         let deadline = deadline_after(timeout);
         loop {
-            // The condition runs without the lock: it may use the collector itself.
+            // The condition runs without the lock, because it may use the collector itself.
             let (received, arrivals) = self.received_and_arrivals();
             if condition(&received) {
                 return Ok(received);
@@ -86,7 +86,7 @@ impl State {
         }
     }
 
-    /// Returns the kept telemetry and the number of arrivals of the same moment, so that an arrival between the check
+    /// Returns the kept telemetry and the number of arrivals at the same moment, so that an arrival between the check
     /// and the wait is not missed.
     fn received_and_arrivals(&self) -> (CollectedTelemetry, u64) {
         let inner = self.lock();
@@ -103,7 +103,7 @@ impl State {
         self.lock().faults.clear();
     }
 
-    /// Counts the request, and decides what happens to it.
+    /// Counts the request, and decides how it is handled.
     pub(super) fn decide(&self, signal: Signal, size: usize) -> FaultDecision {
         let mut inner = self.lock();
         inner.requests += 1;
@@ -120,7 +120,7 @@ impl State {
         self.lock().requests
     }
 
-    /// Returns the number of connections ever accepted.
+    /// Returns the total number of accepted connections.
     pub(super) fn connections(&self) -> usize {
         self.lock().connections
     }

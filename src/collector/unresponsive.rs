@@ -1,11 +1,11 @@
-//! A listener that never answers.
+//! A listener that never responds.
 
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 
-/// Accepts connections and never answers, until it is dropped: a collector that hangs.
+/// An endpoint that accepts connections and never responds until it is dropped, as a hanging collector does.
 ///
-/// For a collector that hangs only for a while, or for one signal, see [`Fault::Silence`](super::Fault::Silence).
+/// For a collector that hangs only temporarily, or for one signal, see [`Fault::Silence`](super::Fault::Silence).
 ///
 /// ```
 /// use std::time::Duration;
@@ -24,9 +24,9 @@ use std::net::{Ipv4Addr, TcpListener};
 /// ```
 #[derive(Debug)]
 pub struct UnresponsiveEndpoint {
-    /// The address, with the port that the system has chosen.
+    /// The address, with the port that the operating system has chosen.
     endpoint: String,
-    /// Never accepted from: the kernel completes the handshakes of the first hundred clients.
+    /// Connections are never accepted: the kernel completes the handshakes of the first hundred clients.
     _listener: TcpListener,
 }
 

@@ -1,14 +1,14 @@
-//! A level that can be changed while the program runs: that of the lines of this crate, and that of log records.
+//! A level that can be changed while the program runs, used for the lines of this crate and for log records.
 //!
-//! It is one number, so that reading it costs no lock. A change is seen by other threads a moment later, which is as
-//! exact as a change of the configuration can be.
+//! It is a single atomic number, so reading it takes no lock. Other threads see a change a moment later, which is
+//! precise enough for a change of the configuration.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tracing_core::{Level, LevelFilter};
 
-/// The most verbose level that passes. Clones share it.
+/// The most verbose level that is enabled. Shared by its clones.
 #[derive(Clone, Debug)]
 pub(crate) struct SharedLevel(Arc<AtomicUsize>);
 
@@ -18,17 +18,17 @@ impl SharedLevel {
         Self(Arc::new(AtomicUsize::new(number(level))))
     }
 
-    /// Replaces the level for every event from now on.
+    /// Replaces the level for all later events.
     pub(crate) fn set(&self, level: LevelFilter) {
         self.0.store(number(level), Ordering::Relaxed);
     }
 
-    /// Copies the level that `other` has now.
+    /// Copies the current level of `other`.
     pub(crate) fn take_over(&self, other: &Self) {
         self.0.store(other.0.load(Ordering::Relaxed), Ordering::Relaxed);
     }
 
-    /// Returns `true` if events of this level pass.
+    /// Returns `true` if events of this level are enabled.
     pub(crate) fn allows(&self, level: Level) -> bool {
         number(LevelFilter::from_level(level)) <= self.0.load(Ordering::Relaxed)
     }
@@ -46,7 +46,7 @@ pub(crate) fn number(level: LevelFilter) -> usize {
     }
 }
 
-/// The number of a level at which nothing passes.
+/// The number of the level that disables everything.
 pub(crate) const OFF: usize = 0;
 
 #[cfg(test)]
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn levels_up_to_the_last_one_set_pass() {
+    fn levels_up_to_the_last_one_set_are_enabled() {
         let level = SharedLevel::new(LevelFilter::WARN);
         let clone = level.clone();
         assert!(clone.allows(Level::ERROR) && clone.allows(Level::WARN) && !clone.allows(Level::INFO));

@@ -1,4 +1,4 @@
-//! Assertions on received telemetry. Failures show the telemetry that was found.
+//! Assertions on received telemetry. Failures show the received telemetry.
 
 use std::fmt::Write;
 
@@ -8,11 +8,11 @@ use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use super::{CollectedLog, CollectedSpan, CollectedTelemetry};
 
 impl CollectedTelemetry {
-    /// Returns the only span of this name.
+    /// Returns the only span with this name.
     ///
     /// # Panics
     ///
-    /// If there is none, or more than one. The message shows everything that was received.
+    /// Panics if there is none, or more than one. The message shows all received telemetry.
     #[must_use]
     #[track_caller]
     pub fn span(&self, name: &str) -> CollectedSpan {
@@ -28,7 +28,7 @@ impl CollectedTelemetry {
     ///
     /// # Panics
     ///
-    /// If there is none, or more than one. The message shows everything that was received.
+    /// Panics if there is none, or more than one. The message shows all received telemetry.
     #[must_use]
     #[track_caller]
     pub fn log(&self, message: &str) -> CollectedLog {
@@ -45,7 +45,7 @@ impl CollectedTelemetry {
     ///
     /// # Panics
     ///
-    /// If there is one. The message shows everything that was received.
+    /// Panics if there is one. The message shows all received telemetry.
     #[track_caller]
     pub fn assert_no_errors(&self) {
         if let Some(span) = self.spans().iter().find(|span| span.status() == StatusCode::Error) {
@@ -57,14 +57,14 @@ impl CollectedTelemetry {
         }
     }
 
-    /// Fails the test with everything that was received, as trees of spans and a table of metrics.
+    /// Fails the test and shows all received telemetry, as trees of spans and a table of metrics.
     #[track_caller]
     #[expect(clippy::panic, reason = "an assertion")]
     fn fail(&self, what: &str) -> ! {
         panic!("{what}; received were {self}:\n{}", self.picture());
     }
 
-    /// Returns everything as text.
+    /// Returns all received telemetry as text.
     fn picture(&self) -> String {
         let mut picture: String = self.trace_ids().iter().map(|id| self.render_trace(id)).collect();
         for log in self.logs().iter().filter(|log| log.trace_id().is_none()) {

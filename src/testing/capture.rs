@@ -1,16 +1,16 @@
-//! The telemetry of one test, in memory: the path of production, up to the bytes that would be sent.
+//! The telemetry of one test, captured in memory: the same path as in production, up to the bytes that would be sent.
 //!
-//! A capture is assembled by the same function as telemetry of a process, with two differences: batches stay in the
-//! queues until [`Capture::received`] takes them, and log lines go to memory. What a test sees was therefore encoded,
-//! and decoded again by `opentelemetry-proto`.
+//! A capture is assembled by the same function as the telemetry of a process, with two differences: batches stay in
+//! the queues until [`Capture::received`] takes them, and log lines go to memory. So captured telemetry has been
+//! encoded, and decoded again by `opentelemetry-proto`.
 //!
 //! | | telemetry of the process | a capture |
 //! |---|---|---|
 //! | spans, records, metrics | encoded into queues | the same |
-//! | delivery | worker, I/O thread, destination | [`Capture::received`] takes what is queued |
-//! | limits of the queues | those of the settings | none |
+//! | delivery | worker, I/O thread, destination | [`Capture::received`] takes the queued items |
+//! | limits of the queues | from the settings | none |
 //! | log lines | writer, standard error | memory, as JSON |
-//! | subscriber | global | that of the current thread |
+//! | subscriber | global | current thread only |
 //! | environment, configuration file | read | ignored |
 
 use std::io;
@@ -38,12 +38,12 @@ use crate::provider::{TelemetryMeterProvider, resource};
 use crate::settings::Settings;
 use crate::subscriber;
 
-/// Captures what this thread records, until the capture is dropped.
+/// Captures the telemetry of this thread until the capture is dropped.
 ///
-/// Spans and events of `tracing` on this thread go through the same layer as in production, with its default filters
-/// (level INFO and above) and nothing from the environment; a `#[tokio::test]` with its tasks is one thread. Nothing
-/// global is set, so tests run beside each other, and nothing is sent. For work on other threads see
-/// [`dispatch`](Capture::dispatch); for what uses the OpenTelemetry API or the layers for gRPC, see
+/// `tracing` spans and events on this thread go through the same layer as in production, with its default filters
+/// (level INFO and above) and without settings from the environment; a `#[tokio::test]` and its tasks share one
+/// thread. No global is set, so tests can run in parallel, and nothing is sent. For work on other threads see
+/// [`dispatch`](Capture::dispatch); for code that uses the OpenTelemetry API or the gRPC layers, see
 /// [`tracer_provider`](Capture::tracer_provider) and [`meter_provider`](Capture::meter_provider).
 ///
 /// ```
@@ -73,7 +73,7 @@ pub fn capture() -> Capture {
 #[derive(Debug)]
 #[must_use = "dropping the capture ends it: bind it to a named variable"]
 pub struct Capture {
-    /// What earlier calls have taken from the queues.
+    /// Telemetry that earlier calls have taken from the queues.
     received: Mutex<CollectedTelemetry>,
     /// Queues without workers.
     pipelines: Pipelines,
@@ -85,7 +85,7 @@ pub struct Capture {
     providers: Providers,
     /// The subscriber, for other threads.
     dispatch: Dispatch,
-    /// Makes the subscriber that of this thread.
+    /// Sets the subscriber as the default of this thread, until dropped.
     _installed: DefaultGuard,
 }
 
@@ -117,13 +117,13 @@ impl Capture {
         })
     }
 
-    /// Returns everything so far: spans that have ended, log records, and metrics, which are collected by this call.
+    /// Returns all telemetry so far: spans that have ended, log records, and metrics, which this call collects.
     ///
-    /// Each call makes one collection of metrics; see [`CollectedTelemetry::value`] for what counts then.
+    /// Each call collects the metrics once; see [`CollectedTelemetry::value`] for how collections are combined.
     #[must_use]
     #[expect(clippy::expect_used, reason = "this crate has encoded it")]
     pub fn received(&self) -> CollectedTelemetry {
-        // Only the queue is behind it, which cannot fail.
+        // The reader only feeds the queue, which cannot fail.
         let _ = self.providers.meter.collect();
         let mut received = self.received.lock().unwrap_or_else(PoisonError::into_inner);
         for (signal, queue) in self.pipelines.iter() {
@@ -136,19 +136,19 @@ impl Capture {
         received.clone()
     }
 
-    /// Returns every span that has ended.
+    /// Returns all spans that have ended.
     #[must_use]
     pub fn spans(&self) -> Vec<CollectedSpan> {
         self.received().spans()
     }
 
-    /// Returns every log record.
+    /// Returns all log records.
     #[must_use]
     pub fn logs(&self) -> Vec<CollectedLog> {
         self.received().logs()
     }
 
-    /// Returns every metric, of this collection and earlier ones. For values see [`value`](Self::value).
+    /// Returns all metrics, of this collection and earlier ones. For values see [`value`](Self::value).
     #[must_use]
     pub fn metrics(&self) -> Vec<CollectedMetric> {
         self.received().metrics()
@@ -160,11 +160,11 @@ impl Capture {
         self.lines.all()
     }
 
-    /// Returns the only span of this name that has ended.
+    /// Returns the only span with this name that has ended.
     ///
     /// # Panics
     ///
-    /// If there is none, or more than one.
+    /// Panics if there is none, or more than one.
     #[must_use]
     #[track_caller]
     pub fn span(&self, name: &str) -> CollectedSpan {
@@ -175,14 +175,14 @@ impl Capture {
     ///
     /// # Panics
     ///
-    /// If there is none, or more than one.
+    /// Panics if there is none, or more than one.
     #[must_use]
     #[track_caller]
     pub fn log(&self, message: &str) -> CollectedLog {
         self.received().log(message)
     }
 
-    /// Returns the value of a sum or gauge over all series that have these attributes: see
+    /// Returns the value of a sum or gauge over all series that have these attributes; see
     /// [`CollectedTelemetry::value`].
     ///
     /// ```
@@ -199,7 +199,7 @@ impl Capture {
     ///
     /// # Panics
     ///
-    /// If there is one.
+    /// Panics if there is one.
     #[track_caller]
     pub fn assert_no_errors(&self) {
         self.received().assert_no_errors();
@@ -224,19 +224,19 @@ impl Capture {
         &self.providers.logger
     }
 
-    /// Returns a tracer of this instrumentation scope.
+    /// Returns a tracer with this instrumentation scope.
     #[must_use]
     pub fn tracer(&self, scope: &'static str) -> SdkTracer {
         self.providers.tracer.tracer(scope)
     }
 
-    /// Returns a meter of this instrumentation scope.
+    /// Returns a meter with this instrumentation scope.
     #[must_use]
     pub fn meter(&self, scope: &'static str) -> Meter {
         self.providers.meter.meter(scope)
     }
 
-    /// Returns the subscriber, for other threads: `tracing::dispatcher::with_default(&dispatch, || …)` there, or
+    /// Returns the subscriber, for other threads: use `tracing::dispatcher::with_default(&dispatch, || …)` there, or
     /// `future.with_subscriber(dispatch)`.
     ///
     /// ```
@@ -257,7 +257,7 @@ impl Capture {
     }
 }
 
-/// The log output: lines in memory.
+/// The log output, in memory.
 #[derive(Clone, Debug, Default)]
 struct Lines(Arc<Mutex<Vec<u8>>>);
 

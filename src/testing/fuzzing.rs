@@ -1,4 +1,4 @@
-//! Internals for the fuzz targets in `fuzz/`. Exists only if `cargo fuzz` builds the crate.
+//! Internals for the fuzz targets in `fuzz/`. Only exists if `cargo fuzz` builds the crate.
 
 #[cfg(feature = "otlp-http")]
 use std::time::Duration;
@@ -16,14 +16,14 @@ pub fn propagator() -> TextMapCompositePropagator {
     propagation::propagator(&[Propagator::TraceContext, Propagator::Baggage], Vec::new())
 }
 
-/// Returns the propagator of another format than the default ones.
+/// Returns a propagator of a non-default format.
 pub fn propagator_of(format: u8) -> TextMapCompositePropagator {
     let all = [Propagator::B3, Propagator::B3Multi, Propagator::Jaeger, Propagator::XRay];
     propagation::propagator(&[all[usize::from(format) % all.len()]], Vec::new())
 }
 
-/// Returns what is logged about the answer to an export request, and the pause that it asks for. The first of the
-/// protocols is gRPC, then come HTTP with protobuf and with JSON.
+/// Returns the log message for the response to an export request, and the pause that it requests. The first protocol
+/// is gRPC, followed by HTTP with protobuf and HTTP with JSON.
 #[cfg(feature = "otlp-http")]
 pub fn answer(
     protocol: u8,
@@ -38,17 +38,17 @@ pub fn answer(
     Some((read.text, read.retry_after))
 }
 
-/// Returns an export request of JSON as protobuf.
+/// Converts a JSON export request to protobuf.
 pub fn request_from_json(signal: u8, json: &[u8]) -> Option<Vec<u8>> {
     export::encode::json::request_to_protobuf(signal_of(signal), json)
 }
 
-/// Returns an export request of protobuf as JSON.
+/// Converts a protobuf export request to JSON.
 pub fn request_to_json(signal: u8, request: &[u8]) -> Vec<u8> {
     export::encode::json::request(signal_of(signal), request)
 }
 
-/// Returns one of the three signals, whatever the number.
+/// Maps any number to one of the three signals.
 fn signal_of(signal: u8) -> Signal {
     [Signal::Traces, Signal::Metrics, Signal::Logs][usize::from(signal) % 3]
 }
@@ -60,7 +60,7 @@ pub fn scrape_format(accepted: &[&[u8]]) -> &'static str {
     export::prometheus::content_type(&values.map(|value| (http::header::ACCEPT, value)).collect())
 }
 
-/// Returns the settings of an environment as `Debug` shows them, and its warnings.
+/// Returns the settings of an environment in their `Debug` form, and the warnings.
 pub fn environment<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
     let env = Env::from_pairs(variables);
     let mut text = format!("{:?}", settings::resolve(&BuilderConfig::default(), &env));
@@ -75,12 +75,13 @@ pub fn environment<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) 
     text
 }
 
-/// Returns the faults of filter directives.
+/// Returns the errors in filter directives.
 pub fn directives(text: &str) -> Vec<String> {
     Filter::parse(text).1.iter().map(ToString::to_string).collect()
 }
 
-/// Returns the settings of a configuration file as `Debug` shows them, or its mistakes. Each variable holds its name.
+/// Returns the settings of a configuration file in their `Debug` form, or its errors. The value of each variable is
+/// its name.
 #[cfg(feature = "config-file")]
 pub fn configuration_file(bytes: &[u8]) -> Result<String, Vec<crate::error::ConfigMistake>> {
     settings::settings_of(bytes, &|name| Some(name.to_owned()))

@@ -1,4 +1,4 @@
-//! Tools for tests of telemetry: captured in memory, or received by a collector inside the test, with faults.
+//! Tools for testing telemetry: captured in memory, or received by a collector inside the test, with injected faults.
 //!
 //! Needs the feature `testing`, which belongs in `[dev-dependencies]`:
 //!
@@ -7,17 +7,17 @@
 //! telemetry-bootstrap = { version = "0.1", features = ["testing"] }
 //! ```
 //!
-//! | to see | use |
+//! | to test | use |
 //! |---|---|
-//! | what a function or handler records: spans, log records, metrics, log lines | [`capture()`] |
-//! | what really goes over the network, from a whole program | [`Collector`] |
-//! | how a service bears a collector that is slow, full, silent or gone | [`Collector::inject_fault`], [`Collector::stop`], [`Collector::closed_endpoint`], [`UnresponsiveEndpoint`] |
+//! | the telemetry of a function or handler: spans, log records, metrics, log lines | [`capture()`] |
+//! | the requests that a whole program sends over the network | [`Collector`] |
+//! | how a service behaves if the collector is slow, overloaded, unresponsive or down | [`Collector::inject_fault`], [`Collector::stop`], [`Collector::closed_endpoint`], [`UnresponsiveEndpoint`] |
 //!
-//! What arrives is kept as the OTLP messages themselves, so the types of [`opentelemetry_proto`] are public here: its
-//! version changes with this crate's minor versions.
+//! Received telemetry is kept as OTLP messages, so the types of [`opentelemetry_proto`] are part of the public API:
+//! its version changes with minor versions of this crate.
 //!
-//! A capture needs no network and no global, so that tests run beside each other in one process. A collector is a real
-//! receiver on a port of the loopback interface, which a program in another process can send to as well.
+//! A capture needs no network and sets no global, so tests can run in parallel in one process. A collector is a real
+//! receiver on a port of the loopback interface, which programs in other processes can send to as well.
 
 mod assertions;
 mod capture;

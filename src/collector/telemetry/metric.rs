@@ -4,10 +4,11 @@
 //!
 //! | temporality | value |
 //! |---|---|
-//! | gauge, cumulative | that of the last collection |
+//! | gauge, cumulative | the value of the last collection |
 //! | delta | the sum over all collections |
 //!
-//! Series are distinguished by name, attributes, scope and resource: the same series of two scopes counts twice.
+//! Series are identified by name, attributes, scope and resource, so equal series of two scopes are counted
+//! separately.
 
 use std::sync::Arc;
 
@@ -49,31 +50,31 @@ pub struct CollectedMetric {
 }
 
 impl CollectedMetric {
-    /// Returns its name.
+    /// Returns the name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.metric.name
     }
 
-    /// Returns its unit in UCUM, empty if there is none.
+    /// Returns the UCUM unit, empty if there is none.
     #[must_use]
     pub fn unit(&self) -> &str {
         &self.metric.unit
     }
 
-    /// Returns the value of an attribute of its resource.
+    /// Returns the value of a resource attribute.
     #[must_use]
     pub fn resource_attribute(&self, key: &str) -> Option<AnyValue> {
         attributes::find(&self.resource.attributes, key)
     }
 
-    /// Returns the attributes of each of its data points: `method=ProcessRequest error=false`.
+    /// Returns the attributes of each data point: `method=ProcessRequest error=false`.
     #[must_use]
     pub fn series(&self) -> Vec<String> {
         points(&self.metric).iter().map(|point| attributes::line(point.attributes)).collect()
     }
 
-    /// Returns the metric in the form in which it is rendered.
+    /// Returns the metric in the form used for rendering.
     fn to_rendered(&self) -> render::Collected {
         render::Collected {
             resource: attributes::sorted_line(&self.resource.attributes),
@@ -83,7 +84,7 @@ impl CollectedMetric {
     }
 }
 
-/// The part that the data points of every kind of metric have in common.
+/// The part that data points of all metric kinds share.
 pub(in crate::collector) struct Point<'a> {
     /// The attributes of the series.
     attributes: &'a [KeyValue],
@@ -107,7 +108,7 @@ pub(in crate::collector) fn points(metric: &Metric) -> Vec<Point<'_>> {
     }
 }
 
-/// The measurements of a histogram with explicit buckets.
+/// The value of a histogram with explicit buckets.
 ///
 /// Returned by [`CollectedTelemetry::histogram`](crate::testing::CollectedTelemetry::histogram).
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -115,17 +116,17 @@ pub(in crate::collector) fn points(metric: &Metric) -> Vec<Point<'_>> {
 pub struct HistogramValue {
     /// The number of measurements.
     pub count: u64,
-    /// Their sum.
+    /// The sum of the measurements.
     pub sum: f64,
-    /// Upper boundaries of the buckets; one more bucket is above the last.
+    /// The upper boundaries of the buckets. One more bucket holds values above the last boundary.
     pub boundaries: Vec<f64>,
     /// The number of measurements in each bucket.
     pub buckets: Vec<u64>,
 }
 
 impl HistogramValue {
-    /// Returns the quantile as Prometheus' `histogram_quantile` estimates it: linear within a bucket. `None` without
-    /// measurements; the last boundary for what lies above it.
+    /// Returns the quantile as estimated by Prometheus' `histogram_quantile`, which interpolates linearly within a
+    /// bucket. `None` without measurements; the last boundary for quantiles above it.
     ///
     /// `quantile` is between 0 and 1: 0.95 for the 95th percentile.
     #[must_use]
@@ -184,7 +185,7 @@ pub(in crate::collector) fn table(metrics: &[CollectedMetric]) -> String {
     render::table(&rendered, Colors::Off)
 }
 
-/// Returns the sum of the series of this metric that have these attributes. `None` if there is none.
+/// Returns the sum of the series of this metric that have these attributes. `None` if there are none.
 fn sum_of_series(metrics: &[CollectedMetric], name: &str, wanted: &[(&str, &str)]) -> Option<SeriesValue> {
     let named = metrics.iter().filter(|metric| metric.name() == name);
     let rendered: Vec<_> = named.map(CollectedMetric::to_rendered).collect();

@@ -1,7 +1,7 @@
 //! Spans, log records and metrics, each with its resource and scope.
 //!
-//! A [`CollectedSpan`] and its siblings are the OTLP message with what OTLP states once for many of them: the resource
-//! and the scope. The methods answer the questions of a test; everything else is in the public fields.
+//! A [`CollectedSpan`] and its siblings combine the OTLP message with the resource and the scope, which OTLP states
+//! once for many messages. The methods cover what tests usually check; everything else is in the public fields.
 
 mod metric;
 
@@ -54,7 +54,7 @@ pub struct CollectedSpan {
 }
 
 impl CollectedSpan {
-    /// Returns its name.
+    /// Returns the name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.span.name
@@ -72,7 +72,7 @@ impl CollectedSpan {
         hex(&self.span.span_id)
     }
 
-    /// Returns the span id of its parent, in 16 hexadecimal digits. `None` for the root of a trace.
+    /// Returns the span id of the parent, in 16 hexadecimal digits. `None` for the root of a trace.
     #[must_use]
     pub fn parent_span_id(&self) -> Option<String> {
         Some(hex(&self.span.parent_span_id)).filter(|id| !id.is_empty())
@@ -84,49 +84,49 @@ impl CollectedSpan {
         self.span.trace_id == child.span.trace_id && self.span.span_id == child.span.parent_span_id
     }
 
-    /// Returns its kind: internal, server, client, producer or consumer.
+    /// Returns the kind: internal, server, client, producer or consumer.
     #[must_use]
     pub fn kind(&self) -> SpanKind {
         self.span.kind()
     }
 
-    /// Returns the time from its start to its end.
+    /// Returns the time from start to end.
     #[must_use]
     pub fn duration(&self) -> Duration {
         Duration::from_nanos(self.span.end_time_unix_nano.saturating_sub(self.span.start_time_unix_nano))
     }
 
-    /// Returns the value of an attribute: compare with `Some(42.into())`, `Some("text".into())`.
+    /// Returns the value of an attribute; compare it with `Some(42.into())` or `Some("text".into())`.
     #[must_use]
     pub fn attribute(&self, key: &str) -> Option<AnyValue> {
         attributes::find(&self.span.attributes, key)
     }
 
-    /// Returns the value of an attribute, as it would be printed.
+    /// Returns the printed form of an attribute's value.
     #[must_use]
     pub fn attribute_text(&self, key: &str) -> Option<String> {
         attributes::find_text(&self.span.attributes, key)
     }
 
-    /// Returns the value of an attribute of its resource.
+    /// Returns the value of a resource attribute.
     #[must_use]
     pub fn resource_attribute(&self, key: &str) -> Option<AnyValue> {
         attributes::find(&self.resource.attributes, key)
     }
 
-    /// Returns its status: compare with [`StatusCode::Error`].
+    /// Returns the status; compare it with [`StatusCode::Error`].
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.span.status.as_ref().map_or(StatusCode::Unset, |status| status.code())
     }
 
-    /// Returns the description of its status, empty if there is none.
+    /// Returns the status description, empty if there is none.
     #[must_use]
     pub fn status_message(&self) -> &str {
         self.span.status.as_ref().map_or("", |status| &status.message)
     }
 
-    /// Returns its events of this name, in the order in which they were added.
+    /// Returns the events with this name, in the order in which they were added.
     pub fn events<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Event> {
         self.span.events.iter().filter(move |event| event.name == name)
     }
@@ -150,20 +150,20 @@ impl CollectedSpan {
 pub struct CollectedLog {
     /// The resource that recorded it.
     pub resource: Arc<Resource>,
-    /// Its target.
+    /// The scope, whose name is the target.
     pub scope: Arc<InstrumentationScope>,
     /// The OTLP message.
     pub record: LogRecord,
 }
 
 impl CollectedLog {
-    /// Returns the message, as text.
+    /// Returns the message as a string.
     #[must_use]
     pub fn body(&self) -> String {
         attributes::text(self.record.body.as_ref())
     }
 
-    /// Returns the level as text: `INFO`, `ERROR`, …
+    /// Returns the level as a string: `INFO`, `ERROR`, …
     #[must_use]
     pub fn severity(&self) -> &str {
         &self.record.severity_text
@@ -187,19 +187,19 @@ impl CollectedLog {
         Some(hex(&self.record.span_id)).filter(|id| !id.is_empty())
     }
 
-    /// Returns the value of an attribute: compare with `Some(42.into())`, `Some("text".into())`.
+    /// Returns the value of an attribute; compare it with `Some(42.into())` or `Some("text".into())`.
     #[must_use]
     pub fn attribute(&self, key: &str) -> Option<AnyValue> {
         attributes::find(&self.record.attributes, key)
     }
 
-    /// Returns the value of an attribute, as it would be printed.
+    /// Returns the printed form of an attribute's value.
     #[must_use]
     pub fn attribute_text(&self, key: &str) -> Option<String> {
         attributes::find_text(&self.record.attributes, key)
     }
 
-    /// Returns the value of an attribute of its resource.
+    /// Returns the value of a resource attribute.
     #[must_use]
     pub fn resource_attribute(&self, key: &str) -> Option<AnyValue> {
         attributes::find(&self.resource.attributes, key)
