@@ -1,5 +1,6 @@
 //! Settings of the log output.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::lifecycle::JsonOptions;
@@ -72,7 +73,7 @@ impl LogOutput {
     /// telemetry_bootstrap::init().log_output(|output| output.filter("warn"));
     /// ```
     pub fn filter(mut self, directives: impl Into<String>) -> Self {
-        self.values.set(&settings::LINE_FILTER, directives.into());
+        self.values.set(&settings::LINE_FILTER, Cow::Owned(directives.into()));
         self
     }
 

@@ -1,5 +1,6 @@
 //! Settings of exported log records.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use opentelemetry_sdk::logs::{LogProcessor, LoggerProviderBuilder};
@@ -36,7 +37,7 @@ impl Logs {
     /// telemetry_bootstrap::init().logs(|logs| logs.filter("warn"));
     /// ```
     pub fn filter(mut self, directives: impl Into<String>) -> Self {
-        self.config.values.set(&settings::RECORD_FILTER, directives.into());
+        self.config.values.set(&settings::RECORD_FILTER, Cow::Owned(directives.into()));
         self
     }
 

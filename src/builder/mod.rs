@@ -24,6 +24,7 @@ mod signals;
 mod tests;
 mod traces;
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use tracing_core::{Dispatch, Subscriber};
@@ -108,7 +109,7 @@ impl Builder {
     /// telemetry_bootstrap::init().log_filter("info,my_crate=debug");
     /// ```
     pub fn log_filter(mut self, directives: impl Into<String>) -> Self {
-        self.config.common.values.set(&settings::LOG_FILTER, directives.into());
+        self.config.common.values.set(&settings::LOG_FILTER, Cow::Owned(directives.into()));
         self
     }
 

@@ -1,5 +1,7 @@
 //! Setters for signals and propagation.
 
+use std::borrow::Cow;
+
 use opentelemetry::propagation::TextMapPropagator;
 
 use super::{Builder, Logs, Metrics, Traces};
@@ -104,7 +106,7 @@ impl Builder {
     /// telemetry_bootstrap::init().span_filter("info,my_crate=debug");
     /// ```
     pub fn span_filter(mut self, directives: impl Into<String>) -> Self {
-        self.config.common.values.set(&settings::SPAN_FILTER, directives.into());
+        self.config.common.values.set(&settings::SPAN_FILTER, Cow::Owned(directives.into()));
         self
     }
 }

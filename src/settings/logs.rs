@@ -1,16 +1,18 @@
 //! Settings of exported log records.
 
+use std::borrow::Cow;
+
 use tracing_core::LevelFilter;
 
 use super::builder_config::BuilderConfig;
 use super::exporter::{self, DestinationSettings};
 use super::limits::{self, AttributeLimits};
-use super::log_output::LOG_FILTER;
+use super::log_output::{DEFAULT_LOG_FILTER, LOG_FILTER};
 use super::queue::{LOG_QUEUE, QueueSettings};
 use super::resolve::Resolver;
 use super::setting::settings;
 use super::types::Directives;
-use super::value_kind::{FLAG, LEVEL, TEXT};
+use super::value_kind::{DIRECTIVES, FLAG, LEVEL};
 
 /// Resolved settings of log records.
 #[derive(Clone, Debug)]
@@ -33,7 +35,8 @@ pub(crate) struct LogSettings {
 
 settings! {
     /// Directives that decide which events are exported; those of the log output unless set.
-    RECORD_FILTER: String = "logs.filter", ["OTEL_RUST_OTLP_LOG_FILTER"], TEXT, String::new();
+    RECORD_FILTER: Cow<'static, str> =
+        "logs.filter", ["OTEL_RUST_OTLP_LOG_FILTER"], DIRECTIVES, DEFAULT_LOG_FILTER;
     /// The least severe level that is exported.
     MINIMUM_SEVERITY: LevelFilter = "logs.minimum_severity", [], LEVEL, LevelFilter::TRACE;
     /// Leaves out records of traces that are not sampled.

@@ -139,7 +139,7 @@ pub(crate) use self::resource::{AttributeSelection, SERVICE_NAME};
 use self::setting::Description;
 pub(crate) use self::signal::PerSignal;
 pub use self::signal::Signal;
-pub(crate) use self::traces::{DEFAULT_SPAN_FILTER, SAMPLER, SPAN_FILTER, TraceSettings};
+pub(crate) use self::traces::{SAMPLER, SPAN_FILTER, TraceSettings};
 pub(crate) use self::types::*;
 pub use self::types::{
     BuiltInMetrics, Compression, HistogramAggregation, LogFormat, Propagator, Protocol, ResourceDetector,
@@ -252,7 +252,7 @@ fn settings(resolver: &mut Resolver<'_>, config: &BuilderConfig) -> Settings {
         metrics: resolver.metrics(config),
         logs: resolver.logs(config),
         lines: resolver.lines(config),
-        span_filter: resolver.directives(&[(&SPAN_FILTER, common)]).or_default(DEFAULT_SPAN_FILTER),
+        span_filter: resolver.directives(&[(&SPAN_FILTER, common)]),
         shutdown_timeout: resolver.resolve_limit(&[(&SHUTDOWN_TIMEOUT, common)]),
         reload_interval: Some(resolver.resolve(&RELOAD_INTERVAL, common))
             .filter(|interval| !interval.is_zero()),

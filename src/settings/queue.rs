@@ -1,12 +1,14 @@
 //! Settings of a batch processor: what may wait to be sent, and how it is batched.
 //!
-//! | setting | variable for spans | for records | default |
-//! |---|---|---|---|
-//! | `max_queue_size` | `OTEL_BSP_MAX_QUEUE_SIZE` | `OTEL_BLRP_…` | 262,144 items, more than the specification's 2,048 |
-//! | `max_queue_bytes` | `OTEL_RUST_BSP_MAX_QUEUE_BYTES` | `OTEL_RUST_BLRP_…` | 32 MiB |
-//! | `max_export_batch_size` | `OTEL_BSP_MAX_EXPORT_BATCH_SIZE` | `OTEL_BLRP_…` | 512 items |
-//! | `scheduled_delay` | `OTEL_BSP_SCHEDULE_DELAY` | `OTEL_BLRP_…` | 5 s for spans, 1 s for records |
-//! | – | `OTEL_BSP_EXPORT_TIMEOUT` | `OTEL_BLRP_…` | that of the exporter |
+//! | setting | variable for spans | for records |
+//! |---|---|---|
+//! | `max_queue_size`, in items | `OTEL_BSP_MAX_QUEUE_SIZE` | `OTEL_BLRP_…` |
+//! | `max_queue_bytes` | `OTEL_RUST_BSP_MAX_QUEUE_BYTES` | `OTEL_RUST_BLRP_…` |
+//! | `max_export_batch_size`, in items | `OTEL_BSP_MAX_EXPORT_BATCH_SIZE` | `OTEL_BLRP_…` |
+//! | `scheduled_delay` | `OTEL_BSP_SCHEDULE_DELAY` | `OTEL_BLRP_…` |
+//! | – | `OTEL_BSP_EXPORT_TIMEOUT` | `OTEL_BLRP_…` |
+//!
+//! More items may wait than the 2,048 of the specification.
 //!
 //! Memory is allocated as items come, so that a large limit costs nothing until it is needed.
 

@@ -235,25 +235,29 @@ impl<'a> Resolver<'a> {
     /// Returns filter directives: of the first variable that is set, or else of the first setter that was called. Their
     /// syntax is checked by the filter.
     ///
-    /// An empty text, which passes nothing, is valid in code. Without any source the filter is [`DEFAULT_FILTER`].
-    pub(in crate::settings) fn directives(&mut self, settings: &[(&Setting<String>, &Values)]) -> Directives {
+    /// An empty text, which passes nothing, is valid in code. Without any source the filter is the default of the last
+    /// setting.
+    pub(in crate::settings) fn directives(
+        &mut self,
+        settings: &[Source<'_, Cow<'static, str>>],
+    ) -> Directives {
         let variables = settings.iter().flat_map(|(setting, _)| setting.variables);
         let mut from_env =
-            variables.filter_map(|name| Some((self.env.get(name)?.to_owned(), (*name).into())));
+            variables.filter_map(|name| Some((self.env.get(name)?.to_owned().into(), (*name).into())));
         let from_code = || {
             settings
                 .iter()
                 .find_map(|(setting, values)| Some((values.get(setting)?, setting.origin().into())))
         };
         let from_env = from_env.next();
-        let sources = settings.iter().map(|(setting, values)| (*setting, *values)).collect::<Vec<_>>();
-        let from_file = self.find_in_file(&sources).map(|chosen| (chosen.value, chosen.origin));
-        let found: Option<(String, Cow<'static, str>)> = from_file.or(from_env).or_else(from_code);
+        let from_file = self.find_in_file(settings).map(|chosen| (chosen.value, chosen.origin));
+        let found: Option<(Cow<'static, str>, Cow<'static, str>)> = from_file.or(from_env).or_else(from_code);
         if let (Some((_, origin)), [(first, _), ..]) = (&found, settings) {
             self.used(first.key(), origin);
         }
-        let (text, origin) = found.unwrap_or_else(|| (DEFAULT_FILTER.to_owned(), "default".into()));
-        Directives { text, origin }
+        let default = || settings.last().map(|(last, _)| last.default.clone()).unwrap_or_default();
+        let (text, origin) = found.unwrap_or_else(|| (default(), "default".into()));
+        Directives { text: text.into_owned(), origin }
     }
 
     /// Returns the first valid value of a variable, and the mistakes in those before it.
@@ -321,5 +325,3 @@ impl<'a> Resolver<'a> {
 
 /// Limits below this are reported.
 const SHORT: Duration = Duration::from_millis(100);
-/// For lines, log records and spans alike.
-const DEFAULT_FILTER: &str = "info";

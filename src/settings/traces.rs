@@ -1,5 +1,6 @@
 //! Settings of traces.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use super::builder_config::BuilderConfig;
@@ -9,7 +10,7 @@ use super::queue::{QueueSettings, SPAN_QUEUE};
 use super::resolve::Resolver;
 use super::setting::settings;
 use super::types::SamplerSetting;
-use super::value_kind::{Kind, RATIO, TEXT, any, one_of, plain};
+use super::value_kind::{DIRECTIVES, Kind, RATIO, any, one_of, plain};
 
 /// Resolved settings of traces.
 #[derive(Clone, Debug)]
@@ -36,11 +37,11 @@ settings! {
     SAMPLER_ARG: f64 = "", ["OTEL_TRACES_SAMPLER_ARG"], RATIO, 1.0;
     /// Directives that decide which `tracing` spans become OpenTelemetry spans. The default keeps out the DEBUG and
     /// TRACE spans of HTTP and gRPC libraries; `#[instrument]` creates INFO spans.
-    SPAN_FILTER: String = "span_filter", ["OTEL_RUST_SPAN_FILTER"], TEXT, String::new();
+    ///
+    /// The target in it is that of `axum-tracing-opentelemetry` and its companions, whose spans have the level TRACE.
+    SPAN_FILTER: Cow<'static, str> =
+        "span_filter", ["OTEL_RUST_SPAN_FILTER"], DIRECTIVES, Cow::Borrowed("info,otel::tracing=trace");
 }
-
-/// The target is that of `axum-tracing-opentelemetry` and its companions, whose spans have the level TRACE.
-pub(crate) const DEFAULT_SPAN_FILTER: &str = "info,otel::tracing=trace";
 
 impl Resolver<'_> {
     /// Resolves the settings of traces.

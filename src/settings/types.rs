@@ -40,11 +40,6 @@ impl Directives {
     pub(crate) fn is_default(&self) -> bool {
         self.origin == "default"
     }
-
-    /// Replaces the default.
-    pub(in crate::settings) fn or_default(self, text: &str) -> Self {
-        if self.is_default() { Self { text: text.to_owned(), ..self } } else { self }
-    }
 }
 
 /// The protocol in which telemetry is sent.

@@ -121,9 +121,17 @@ pub(super) const LENGTH: Kind<Option<usize>> = Kind {
     quote: plain,
 };
 
-/// Free text, such as directives, which the filter checks.
+/// Free text.
 pub(super) const TEXT: Kind<String> =
     Kind { parse: |text| Ok(text.to_owned()), check: any, show: |text| quoted(text), quote: plain };
+
+/// Directives of a filter, which checks their syntax.
+pub(super) const DIRECTIVES: Kind<Cow<'static, str>> = Kind {
+    parse: |text| Ok(text.to_owned().into()),
+    check: any,
+    show: |directives| quoted(directives),
+    quote: plain,
+};
 
 /// A name, which is not empty.
 pub(super) const NAME: Kind<String> = Kind {

@@ -15,34 +15,8 @@
 //!
 //! The keys are not listed anywhere: they are computed from the settings ([`keys`]), without those for which the schema
 //! has a place ([`STANDARD`]), so that a new setting can be given in a file as soon as it exists. A test checks that
-//! `docs/configuration-file.md` names each of them.
-//!
-//! # Keys
-//!
-//! | key | default | variable |
-//! |---|---|---|
-//! | `log_filter` | `info` | `RUST_LOG` |
-//! | `span_filter` | `info` | `OTEL_RUST_SPAN_FILTER` |
-//! | `log_output.filter` | that of `log_filter` | `OTEL_RUST_LOG_OUTPUT_FILTER` |
-//! | `log_output.format` | `auto` | `OTEL_RUST_LOG_FORMAT` |
-//! | `logs.filter` | that of `log_filter` | `OTEL_RUST_OTLP_LOG_FILTER` |
-//! | `logs.minimum_severity` | `trace` | – |
-//! | `logs.sampled_traces_only`, `logs.include_span_fields` | `false` | – |
-//! | `traces.max_queue_bytes`, `logs.max_queue_bytes` | 32 MiB | `OTEL_RUST_BSP_…`, `OTEL_RUST_BLRP_MAX_QUEUE_BYTES` |
-//! | `max_request_size`, also for one signal | 64 MiB | `OTEL_RUST_EXPORTER_OTLP_MAX_REQUEST_SIZE` |
-//! | `proxy`, also for one signal | none | `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` |
-//! | `no_proxy` | none | `NO_PROXY` |
-//! | `header_files`, also for one signal | none | – |
-//! | `metrics.built_in` | none | `OTEL_RUST_BUILT_IN_METRICS` |
-//! | `resource_detectors` | none | `OTEL_EXPERIMENTAL_RESOURCE_DETECTORS` |
-//! | `shutdown_timeout` | 5,000 ms | `OTEL_RUST_SHUTDOWN_TIMEOUT` |
-//! | `reload_interval` | 0, not watched | – |
-//! | `no_color` | `false` | `NO_COLOR` |
-//! | `exception_signal` | events of spans | `OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN` |
-//! | `grpc.{server,client}.…_captured_…` | none | `OTEL_RUST_GRPC_CAPTURE_…` |
-//!
-//! This table is for readers; the list that the code uses is [`keys`]. The variables have no effect beside a file, and
-//! the default holds only if code has no value either.
+//! `docs/configuration-file.md` names each of them. The variables of these settings have no effect beside a file, and
+//! their defaults hold only if code has no value either.
 //!
 //! # Messages
 //!

@@ -8,6 +8,7 @@ use crate::settings::exporter::DestinationSettings;
 use crate::settings::file::report::Report;
 use crate::settings::file::yaml::{self, Variable};
 use crate::settings::file::{apply, model};
+use crate::settings::logs::LogSettings;
 use crate::settings::types::Protocol;
 use crate::settings::{self, Directives};
 use crate::{Builder, init};
@@ -15,10 +16,9 @@ use crate::{Builder, init};
 mod environments;
 
 /// Settings as a text that is the same for the same telemetry.
+///
+/// No field is left out by `..`: one that is added has to be compared as well.
 fn shown(mut settings: Settings) -> String {
-    settings.warnings.clear();
-    settings.origins.clear();
-    settings.value_origins.clear();
     let Settings { lines, logs, span_filter, traces, metrics, .. } = &mut settings;
     for Directives { origin, .. } in [&mut lines.filter, &mut logs.filter, span_filter] {
         *origin = "".into();
@@ -51,18 +51,46 @@ fn shown(mut settings: Settings) -> String {
             export.temporality.unwrap_or(temporality)
         ));
     }
-    let (traces, metrics, logs) = (&settings.traces, &settings.metrics, &settings.logs);
+    let Settings {
+        disabled,
+        resource,
+        schema_url,
+        resource_detectors,
+        detected_attributes,
+        propagators,
+        // Those in code stay there.
+        uses_custom_propagators: _,
+        traces,
+        metrics,
+        logs,
+        lines,
+        span_filter,
+        shutdown_timeout,
+        reload_interval,
+        diagnostic_level,
+        exception_signal,
+        warnings: _,
+        origins: _,
+        value_origins: _,
+    } = &settings;
+    let LogSettings {
+        destinations,
+        filter,
+        minimum_severity,
+        sampled_traces_only,
+        span_fields,
+        limits,
+        queue,
+    } = logs;
     // Without destinations there is no provider in the file.
     let traces = (!traces.destinations.is_empty()).then_some(traces);
     let has_metrics = !metrics.destinations.is_empty() || metrics.prometheus.is_some();
     let metrics = has_metrics.then_some(metrics);
-    let log_limits = (!logs.destinations.is_empty()).then_some((logs.limits, logs.queue));
+    let log_limits = (!destinations.is_empty()).then_some((limits, queue));
     let rest = (
-        (settings.disabled, &settings.resource, &settings.schema_url, &settings.resource_detectors),
-        (&settings.detected_attributes, &settings.propagators, &settings.lines, &settings.span_filter),
-        (settings.shutdown_timeout, settings.reload_interval),
-        (settings.diagnostic_level, settings.exception_signal),
-        (&logs.destinations, &logs.filter, logs.minimum_severity, logs.sampled_traces_only, logs.span_fields),
+        (disabled, resource, schema_url, resource_detectors, detected_attributes, propagators),
+        (lines, span_filter, shutdown_timeout, reload_interval, diagnostic_level, exception_signal),
+        (destinations, filter, minimum_severity, sampled_traces_only, span_fields),
     );
     let text = format!("{traces:#?}\n{metrics:#?}\n{log_limits:#?}\n{rest:#?}\n{hidden:#?}");
     // Of keys and values the text counts, not who owns it.
@@ -336,6 +364,14 @@ fn settings_of_the_official_files_are_written() {
     }
 }
 
+/// Returns `true` if a file has this key, with dots, below `distribution.telemetry_bootstrap`.
+fn has_own_key(text: &str, key: &str) -> bool {
+    let root = yaml::parse(text.as_bytes(), &|_: &str| Variable::Unset, &mut Report::default()).unwrap();
+    let path = ["distribution", "telemetry_bootstrap"].into_iter().chain(key.split('.'));
+    path.fold(Some(&root), |node, key| node?.get(key)).is_some()
+}
+
+/// The chapter sets every key, so that a new setting is in this test as soon as it can be given in a file.
 #[test]
 fn own_settings_of_the_chapter_are_written() {
     let chapter = include_str!("../../../../docs/configuration-file.md");
@@ -358,10 +394,16 @@ logger_provider: {{processors: [{{batch: {{exporter: {exporter}}}}}]}}
     let (again, layers_again) = read(&written, &variables, &BuilderConfig::default());
     assert_same_lines(&shown(settings), &shown(again), &written);
     assert_eq!(shown_layers(&layers), shown_layers(&layers_again), "{written}");
-    // Which hosts are reached directly shows in the proxy of each destination. Lines and records have filters of their
-    // own.
-    let keys = own.lines().filter_map(|line| line.trim().split_once(':')).map(|(key, _)| key);
-    for key in keys.filter(|key| !["no_proxy", "log_filter"].contains(key)) {
-        assert!(written.contains(&format!("{key}:")), "{key}\n{written}");
+    for (key, _) in crate::settings::file::distribution_keys() {
+        let signals = ["traces", "metrics", "logs"];
+        let (scope, last) = key.rsplit_once('.').unwrap_or(("", &key));
+        let is_of_exporters = ["proxy", "max_request_size"].contains(&last);
+        let in_chapter = if is_of_exporters && signals.contains(&scope) { last } else { &key };
+        assert!(has_own_key(own, in_chapter), "the chapter does not set {key}");
+        // What all signals share is written for each. Which hosts are reached directly shows in the proxy of each
+        // destination. Lines and records have filters of their own.
+        let is_not_written =
+            (is_of_exporters && scope.is_empty()) || ["no_proxy", "log_filter"].contains(&last);
+        assert!(is_not_written || has_own_key(&written, &key), "{key}\n{written}");
     }
 }
