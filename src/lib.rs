@@ -51,7 +51,7 @@
 //!
 //! # Features
 //!
-//! | feature | default | provides |
+//! | feature | default | brings |
 //! |---|---|---|
 //! | `grpc` | yes | the tower layers for gRPC |
 //! | `http` | yes | the tower layers for HTTP |
