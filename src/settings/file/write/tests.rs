@@ -367,8 +367,8 @@ fn settings_of_the_official_files_are_written() {
 /// Returns `true` if a file has this key, with dots, below `distribution.telemetry_bootstrap`.
 fn has_own_key(text: &str, key: &str) -> bool {
     let root = yaml::parse(text.as_bytes(), &|_: &str| Variable::Unset, &mut Report::default()).unwrap();
-    let path = ["distribution", "telemetry_bootstrap"].into_iter().chain(key.split('.'));
-    path.fold(Some(&root), |node, key| node?.get(key)).is_some()
+    let mut path = ["distribution", "telemetry_bootstrap"].into_iter().chain(key.split('.'));
+    path.try_fold(&root, |node, key| node.get(key)).is_some()
 }
 
 /// The chapter sets every key, so that a new setting is in this test as soon as it can be given in a file.
@@ -394,7 +394,7 @@ logger_provider: {{processors: [{{batch: {{exporter: {exporter}}}}}]}}
     let (again, layers_again) = read(&written, &variables, &BuilderConfig::default());
     assert_same_lines(&shown(settings), &shown(again), &written);
     assert_eq!(shown_layers(&layers), shown_layers(&layers_again), "{written}");
-    for (key, _) in crate::settings::file::distribution_keys() {
+    for (key, _) in apply::distribution_keys() {
         let signals = ["traces", "metrics", "logs"];
         let (scope, last) = key.rsplit_once('.').unwrap_or(("", &key));
         let is_of_exporters = ["proxy", "max_request_size"].contains(&last);
