@@ -230,3 +230,134 @@ fn panic_after_a_span() {
     let worker = std::thread::Builder::new().name("worker".to_owned()).spawn(|| panic!("boom")).unwrap();
     drop(worker.join());
 }
+
+/// Panics while it is formatted.
+struct Boom;
+
+impl std::fmt::Debug for Boom {
+    fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        panic!("in Debug")
+    }
+}
+
+/// Panics at each event outside of spans.
+struct Unwraps;
+
+impl<S> tracing_subscriber::Layer<S> for Unwraps
+where
+    S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
+{
+    fn on_event(&self, event: &tracing::Event<'_>, context: tracing_subscriber::layer::Context<'_, S>) {
+        assert!(context.event_span(event).is_some(), "outside of spans");
+    }
+}
+
+/// Panics once, with a lock that it needs for each event.
+#[derive(Default)]
+struct Locks(std::sync::Mutex<bool>);
+
+impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Locks {
+    fn on_event(&self, _: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
+        let mut has_panicked = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        assert!(std::mem::replace(&mut *has_panicked, true), "with the lock");
+    }
+}
+
+/// Panics for each record.
+#[derive(Debug)]
+struct Emits;
+
+impl opentelemetry_sdk::logs::LogProcessor for Emits {
+    fn emit(&self, _: &mut opentelemetry_sdk::logs::SdkLogRecord, _: &opentelemetry::InstrumentationScope) {
+        panic!("in a processor")
+    }
+
+    fn force_flush(&self) -> opentelemetry_sdk::error::OTelSdkResult {
+        Ok(())
+    }
+}
+
+#[test]
+fn code_of_the_user_that_takes_part_in_a_panic_neither_hangs_nor_aborts_the_process() {
+    for child in [
+        "child_with_a_text_layer",
+        "child_with_a_layer_that_unwraps",
+        "child_with_its_own_subscriber",
+        "child_with_a_layer_that_locks",
+        "child_with_a_log_processor_that_panics",
+        "child_with_a_redaction_rule_that_panics",
+    ] {
+        let output = run(child, &Collector::start().unwrap());
+        assert!(output.status.success(), "{child}: {output:?}");
+        let stdout = String::from_utf8(output.stdout.clone()).unwrap();
+        assert!(stdout.contains("went on"), "{child}: {stdout}");
+        let lines = lines(&output);
+        let booms = lines.iter().filter(|line| line["message"].as_str().unwrap().ends_with("panicked: boom"));
+        let expected = usize::from(!child.contains("redaction"));
+        assert_eq!(booms.count(), expected, "{child}: {lines:?}");
+    }
+}
+
+/// Panics elsewhere, after `work`, and goes on.
+fn panic_after(builder: telemetry_bootstrap::Builder, work: impl FnOnce()) {
+    let _telemetry = builder.service_name("child").build().unwrap();
+    work();
+    std::thread::spawn(|| tracing::info_span!("boom").in_scope(|| panic!("boom"))).join().unwrap_err();
+    println!("went on");
+}
+
+#[test]
+#[ignore = "a child of another test"]
+fn child_with_a_text_layer() {
+    panic_after(telemetry_bootstrap::init().layer(tracing_subscriber::fmt::layer()), || {
+        let span =
+            tracing::info_span!("work", x = tracing::field::Empty, y = tracing::field::Empty).entered();
+        span.record("x", 1);
+        // The layer formats the value with the span's extensions locked.
+        let record = || {
+            span.record("y", tracing::field::debug(Boom));
+        };
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(record)).unwrap_err();
+    });
+}
+
+#[test]
+#[ignore = "a child of another test"]
+fn child_with_a_layer_that_unwraps() {
+    panic_after(telemetry_bootstrap::init().layer(Unwraps), || {
+        std::panic::catch_unwind(|| tracing::info!("outside")).unwrap_err();
+        std::thread::spawn(|| panic!("outside")).join().unwrap_err();
+    });
+}
+
+#[test]
+#[ignore = "a child of another test"]
+fn child_with_its_own_subscriber() {
+    use tracing_subscriber::layer::SubscriberExt as _;
+    let subscriber = |telemetry| tracing_subscriber::registry().with(telemetry).with(Unwraps);
+    let _telemetry = telemetry_bootstrap::init().service_name("child").build_with(subscriber).unwrap();
+    std::panic::catch_unwind(|| tracing::info!("outside")).unwrap_err();
+    std::thread::spawn(|| panic!("boom")).join().unwrap_err();
+    println!("went on");
+}
+
+#[test]
+#[ignore = "a child of another test"]
+fn child_with_a_layer_that_locks() {
+    panic_after(telemetry_bootstrap::init().layer(Locks::default()), || {
+        std::panic::catch_unwind(|| tracing::info!("first")).unwrap_err();
+    });
+}
+
+#[test]
+#[ignore = "a child of another test"]
+fn child_with_a_log_processor_that_panics() {
+    panic_after(telemetry_bootstrap::init().logs(|logs| logs.log_processor(Emits)), || ());
+}
+
+#[test]
+#[ignore = "a child of another test"]
+fn child_with_a_redaction_rule_that_panics() {
+    let rule = telemetry_bootstrap::Redaction::matching(|_| panic!("in a rule"));
+    panic_after(telemetry_bootstrap::init().redact(rule), || ());
+}

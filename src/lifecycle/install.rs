@@ -57,11 +57,13 @@ pub(crate) fn install(resolve: impl FnOnce() -> Resolved) -> Result<TelemetryGua
     let (settings, mut additions) = resolve()?;
     let layers = std::mem::take(&mut additions.layers);
     let registry = Registry::default();
-    if layers.is_empty() {
-        lock.install(settings, additions, |layer| Dispatch::new(registry.with(layer.into_only_layer())))
+    let is_only = layers.is_empty();
+    if is_only {
+        let subscriber = |layer: LayerParts<_>| Dispatch::new(registry.with(layer.into_only_layer()));
+        lock.install(settings, additions, is_only, subscriber)
     } else {
         let subscriber = |layer: LayerParts<_>| registry.with(layers).with(layer.into_filtered_layer());
-        lock.install(settings, additions, |layer| Dispatch::new(subscriber(layer)))
+        lock.install(settings, additions, is_only, |layer| Dispatch::new(subscriber(layer)))
     }
 }
 
@@ -79,7 +81,7 @@ where
 {
     let lock = InstallLock::take()?;
     let (settings, additions) = resolve()?;
-    lock.install(settings, additions, |layer| subscriber(layer.into_filtered_layer()))
+    lock.install(settings, additions, false, |layer| subscriber(layer.into_filtered_layer()))
 }
 
 /// Returns `true` if a global subscriber is already set.
@@ -121,7 +123,9 @@ where
 /// The `log` logger comes first, because it only forwards to the subscriber. The panic hook comes last, so an earlier
 /// panic is reported by the previous hook. In a forked child, where `is_first` is `false`, globals that the parent
 /// has set and that cannot be set twice are kept: the logger, the panic hook, the action of the first signal.
-fn set_globals(guard: &TelemetryGuard, globals: Globals, is_first: bool) {
+///
+/// `has_user_code`: events pass code of the user.
+fn set_globals(guard: &TelemetryGuard, globals: Globals, is_first: bool, has_user_code: bool) {
     let Globals {
         start_line,
         disabled,
@@ -179,7 +183,7 @@ fn set_globals(guard: &TelemetryGuard, globals: Globals, is_first: bool) {
     let flusher = guard.flusher().clone();
     let timeout = guard.running().shutdown_timeout;
     flush_on_first_signal(move || flusher.flush_in_background(timeout));
-    panic_hook::install(panic_hook(guard, writes_to_console));
+    panic_hook::install(PanicHook { has_user_code, ..panic_hook(guard, writes_to_console) });
 }
 
 /// Returns the panic hook. It does not keep anything alive that is shut down with the guard.
@@ -188,6 +192,7 @@ fn panic_hook(guard: &TelemetryGuard, writes_to_console: bool) -> PanicHook {
     let lines = guard.running().lines.clone();
     PanicHook {
         diagnostics: guard.running().diagnostics.clone(),
+        has_user_code: false,
         previous: if writes_to_console { PreviousHook::CallUnlessDefault } else { PreviousHook::Call },
         flush_lines: Box::new(move || {
             if let Some(lines) = &lines {
@@ -266,16 +271,19 @@ impl InstallLock {
         if has_global_subscriber() { Err(InitError::SubscriberInstalled) } else { Ok(lock) }
     }
 
-    /// Builds, sets the globals, and returns the guard.
+    /// Builds, sets the globals, and returns the guard. `is_only`: the subscriber has no other layers.
     fn install<S>(
         self,
         settings: Settings,
         additions: Additions,
+        is_only: bool,
         subscriber: impl FnOnce(LayerParts<S>) -> Dispatch,
     ) -> Result<TelemetryGuard, InitError>
     where
         S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
     {
+        let has_user_code =
+            !is_only || !additions.log_processors.is_empty() || additions.redaction.has_rule();
         let Assembled { layer, mut running, globals, pipelines } =
             assemble(settings, additions, ExportTo::Network, LineOutput::open)?;
         if let Some(parent) = &self.parent {
@@ -301,7 +309,7 @@ impl InstallLock {
         // Nothing below can fail.
         let is_first = self.parent.is_none();
         self.keep(installed);
-        set_globals(&guard, globals, is_first);
+        set_globals(&guard, globals, is_first, has_user_code);
         guard.mark_started();
         #[cfg(feature = "config-file")]
         guard.watch_config_file();

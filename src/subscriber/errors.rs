@@ -46,7 +46,8 @@ use opentelemetry::trace::{SpanRef as OtelSpanRef, Status, TraceContextExt};
 use opentelemetry::{Context as OtelContext, KeyValue};
 use tracing_core::{Event, Level, Metadata};
 
-pub(super) use self::panics::{NotedPanic, has_noted_panic, mark_panicked, note_panic};
+pub(crate) use self::panics::{NotedPanic, PanicReport, note_again};
+pub(super) use self::panics::{claims_report, has_noted_panic, mark_panicked, note_panic};
 use self::recorded::ErrorFingerprint;
 pub(crate) use self::recorded::RecordedErrors;
 use super::reentrancy::ReentrancyGuard;

@@ -288,6 +288,9 @@ where
         if !line && !record && bridge.is_none() && events.is_none() {
             return;
         }
+        if metadata.target() == PANIC_TARGET && !errors::claims_report() {
+            return;
+        }
         let context = EventContext {
             time: SystemTime::now(),
             ids: if event.is_contextual() { ids } else { self.ids_of_parent(event, nested) },

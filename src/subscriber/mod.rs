@@ -28,7 +28,7 @@ mod thread_state;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub(crate) use errors::Marks;
+pub(crate) use errors::{Marks, PanicReport, note_again};
 pub use filter::FilterError;
 pub(crate) use filters::Filters;
 pub(crate) use layer::{LayerParts, Records, Spans};

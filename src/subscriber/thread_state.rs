@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
-use super::errors::NotedPanic;
+use super::errors::{NotedPanic, PanicReport};
 use super::spans::{Adopted, Entered, SpanState};
 
 /// The memory of a thread for its spans.
@@ -18,6 +18,8 @@ pub(super) struct ThreadState {
     pub(super) adopted: Cell<Option<Adopted>>,
     /// A panic in a span, whose status is set when it is exited.
     pub(super) panic: RefCell<Option<NotedPanic>>,
+    /// The panic of another thread whose event this one emits.
+    pub(super) report: RefCell<Option<PanicReport>>,
 }
 
 /// Runs `work` with the memory of this thread. `None` if the thread is ending and has lost it.
@@ -35,6 +37,7 @@ thread_local! {
             buffers: RefCell::new(Vec::new()),
             adopted: Cell::new(None),
             panic: RefCell::new(None),
+            report: RefCell::new(None),
         }
     };
 }

@@ -19,6 +19,7 @@
 //! | where the panic happens | reported through |
 //! |---|---|
 //! | anywhere in the program | `tracing`: line, record, error on the span |
+//! | the same, with layers, log processors or a redaction rule of the user | `tracing`, on another thread: their code may need a lock that this one holds, or panic. If that thread does not end in time, the line writer |
 //! | inside this crate's code that handles an event or a span | the line writer |
 //! | on the I/O thread, or a thread of the exporter | the line writer |
 //! | on a thread without a subscriber | the line writer |
@@ -29,10 +30,12 @@
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::panic::{Location, PanicHookInfo};
-use std::sync::Mutex;
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use tracing_core::dispatcher;
+use opentelemetry::Context;
+use tracing_core::dispatcher::{self, Dispatch};
 use tracing_core::subscriber::NoSubscriber;
 
 use crate::diagnostics::{Diagnostics, Field, FieldValue};
@@ -40,10 +43,14 @@ use crate::export::own_threads::ThreadFlag;
 use crate::export::own_threads::{on_background_thread, on_io_thread};
 use crate::semconv::PANIC_TARGET;
 use crate::subscriber::reentrancy::ReentrancyGuard;
+use crate::subscriber::{PanicReport, note_again};
+use crate::trace_ids::with_current;
 use crate::user_code::bounded_text::{MAX_TEXT, beginning};
 
 /// The actions of the hook besides reporting the panic.
 pub(crate) struct PanicHook {
+    /// Events pass code of the user: layers, log processors, or a rule of redaction.
+    pub(crate) has_user_code: bool,
     /// Writes the line if `tracing` cannot be used.
     pub(crate) diagnostics: Diagnostics,
     /// Decides whether the previous hook is called.
@@ -81,7 +88,7 @@ pub(crate) fn install(hook: PanicHook) {
         if ThreadFlag::PanicHook.replace(true) {
             return;
         }
-        Panic::new(info).report(&hook.diagnostics);
+        Arc::new(Panic::new(info)).report(&hook);
         (hook.flush_lines)();
         if (cfg!(panic = "abort") || aborts(info)) && !on_io_thread() {
             (hook.flush_telemetry)(hook.abort_timeout);
@@ -154,11 +161,47 @@ impl Panic {
     }
 
     /// Reports the panic through `tracing`, or as a line if `tracing` cannot be used.
-    fn report(&self, diagnostics: &Diagnostics) {
+    fn report(self: Arc<Self>, hook: &PanicHook) {
         if ReentrancyGuard::is_held() || on_io_thread() || !is_recorded() {
-            self.write(diagnostics);
+            self.write(&hook.diagnostics);
+        } else if hook.has_user_code {
+            self.emit_elsewhere(&hook.diagnostics);
         } else {
             self.emit();
+        }
+    }
+
+    /// Emits the event on another thread, in the span and the context of this one, and waits for that for a moment.
+    /// Code of the user may need a lock that this thread holds; and a panic of it here, inside of the hook, would abort
+    /// the process. If there is no such thread, or code of the user holds it up or panics there, the panic becomes a
+    /// line only.
+    fn emit_elsewhere(self: Arc<Self>, diagnostics: &Diagnostics) {
+        let report = PanicReport::default();
+        let (sender, receiver) = sync_channel(1);
+        let work = {
+            let (panic, report) = (Arc::clone(&self), report.clone());
+            let dispatch = dispatcher::get_default(Dispatch::clone);
+            let span = dispatch.current_span().id().cloned();
+            let context = with_current(Context::clone);
+            move || {
+                // A panic here is not reported.
+                ThreadFlag::PanicHook.replace(true);
+                let emit = || {
+                    span.iter().for_each(|id| dispatch.enter(id));
+                    let attached = context.map(Context::attach);
+                    panic.emit();
+                    drop(attached);
+                    span.iter().for_each(|id| dispatch.exit(id));
+                };
+                let noted = report.emit(|| dispatcher::with_default(&dispatch, emit));
+                let _ = sender.send(noted);
+            }
+        };
+        let is_spawned = std::thread::Builder::new().name(REPORTER.to_owned()).spawn(work).is_ok();
+        match is_spawned.then(|| receiver.recv_timeout(MAX_WAIT).ok()).flatten() {
+            Some(noted) => noted.into_iter().for_each(note_again),
+            None if report.claim() => self.write(diagnostics),
+            None => {}
         }
     }
 
@@ -203,6 +246,10 @@ fn is_recorded() -> bool {
     dispatcher::get_default(|current| !current.is::<NoSubscriber>())
 }
 
+/// The name of the thread that emits the event where code of the user takes part.
+const REPORTER: &str = "telemetry-panic";
+/// The longest wait for it.
+const MAX_WAIT: Duration = Duration::from_millis(500);
 /// The time limit of a flush before a hook of the program.
 const MAX_FLUSH: Duration = Duration::from_millis(500);
 /// The minimum time between two such flushes.

@@ -36,6 +36,7 @@ fn install_printing(previous: PreviousHook) -> Written {
         println!("\nown {level} {message} {}", fields.join(" "));
     }));
     install(PanicHook {
+        has_user_code: false,
         diagnostics,
         previous,
         flush_lines: Box::new(|| println!("lines flushed")),
@@ -150,6 +151,7 @@ fn a_panic_is_recorded_on_the_current_span() {
 #[ignore = "a child of another test"]
 fn child_panics_in_a_span() {
     install(PanicHook {
+        has_user_code: false,
         diagnostics: Diagnostics::default(),
         previous: PreviousHook::CallUnlessDefault,
         flush_lines: Box::new(|| {}),

@@ -4,6 +4,8 @@
 //! the span. The hook notes the panic ([`note_panic`]); when the unwinding exits the span, it is marked
 //! ([`mark_panicked`]).
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use opentelemetry::Context as OtelContext;
@@ -18,13 +20,46 @@ use crate::subscriber::thread_state::with_thread;
 
 /// A panic in this span.
 #[derive(Debug)]
-pub(in crate::subscriber) struct NotedPanic {
+pub(crate) struct NotedPanic {
     /// The OpenTelemetry span that the panic is recorded on.
     span: SpanId,
     /// The options at the time of the panic.
     exceptions: ExceptionSignal,
     /// The completed contents of the event of the hook.
     failure: EventError,
+}
+
+/// A panic whose event is emitted on another thread. It is reported once: by our layer, or else past `tracing`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct PanicReport(Arc<AtomicBool>);
+
+impl PanicReport {
+    /// Returns `true` for the first caller, which then reports the panic.
+    pub(crate) fn claim(&self) -> bool {
+        !self.0.swap(true, Ordering::AcqRel)
+    }
+
+    /// Runs `emit`, which emits the event on this thread, and returns the panic that was noted, for
+    /// [`note_again`].
+    pub(crate) fn emit(self, emit: impl FnOnce()) -> Option<NotedPanic> {
+        with_thread(|thread| thread.report.replace(Some(self)));
+        emit();
+        with_thread(|thread| {
+            thread.report.take();
+            thread.panic.take()
+        })
+        .flatten()
+    }
+}
+
+/// Notes a panic on the thread that panicked.
+pub(crate) fn note_again(noted: NotedPanic) {
+    with_thread(|thread| thread.panic.replace(Some(noted)));
+}
+
+/// Returns `false` if the panic whose event this thread emits was reported meanwhile.
+pub(in crate::subscriber) fn claims_report() -> bool {
+    with_thread(|thread| thread.report.borrow().as_ref().is_none_or(PanicReport::claim)).unwrap_or(true)
 }
 
 /// Notes a panic in the span that `event` belongs to, for [`mark_panicked`]: the panic hook must not wait for the span's
