@@ -299,6 +299,7 @@ fn code_of_the_user_that_takes_part_in_a_panic_neither_hangs_nor_aborts_the_proc
 }
 
 /// Panics elsewhere, after `work`, and goes on.
+#[expect(clippy::print_stdout, reason = "the parent reads it")]
 fn panic_after(builder: telemetry_bootstrap::Builder, work: impl FnOnce()) {
     let _telemetry = builder.service_name("child").build().unwrap();
     work();
