@@ -226,7 +226,7 @@ async fn leave<S: Service<Request<Body>>>(service: S) {
     })
     .await;
     // One that is dropped at once was shed, not waited for.
-    tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
 }
 
 #[tokio::test]

@@ -55,28 +55,30 @@ pub(super) fn without_brackets(host: &str) -> &str {
 /// too long for a host.
 pub(super) fn address_of<B>(request: &Request<B>) -> Option<Address> {
     if let Some(authority) = request.uri().authority() {
-        return Some(authority).filter(|it| it.as_str().len() <= MAX_AUTHORITY).map(address_of_authority);
+        return address_of_authority(authority);
     }
     let host = request.headers().get(http::header::HOST)?.as_bytes();
-    if host.len() > MAX_AUTHORITY {
-        return None;
-    }
     match last_address(host) {
         Some(address) => Some(address),
-        None => Some(address_of_authority(&Authority::try_from(host).ok()?)),
+        None if host.len() > MAX_AUTHORITY => None,
+        None => address_of_authority(&Authority::try_from(host).ok()?),
     }
 }
 
 /// Returns the address of an authority, parsed unless it is the last one of this thread: nearly all callers of a server
 /// use the same name for it.
-pub(super) fn address_of_authority(authority: &Authority) -> Address {
+/// `None` for one that is too long for a host.
+pub(super) fn address_of_authority(authority: &Authority) -> Option<Address> {
     if let Some(address) = last_address(authority.as_str().as_bytes()) {
-        return address;
+        return Some(address);
+    }
+    if authority.as_str().len() > MAX_AUTHORITY {
+        return None;
     }
     let address = Address::from_authority(authority);
     let last = (authority.clone(), address.clone());
     let _ = thread_cache::with(|cache| cache.address.replace(Some(last)));
-    address
+    Some(address)
 }
 
 /// Returns the last address, if it is that of this authority.
@@ -90,7 +92,7 @@ fn last_address(authority: &[u8]) -> Option<Address> {
 }
 
 /// Bytes of an authority that is used: a name of the DNS has 253 at most, credentials and a port come on top.
-const MAX_AUTHORITY: usize = 512;
+pub(super) const MAX_AUTHORITY: usize = 512;
 
 /// Sets `network.peer.address` and `network.peer.port`.
 ///

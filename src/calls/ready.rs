@@ -50,8 +50,10 @@ impl ReadyTimer {
                 self.pending.get_or_insert_with(|| (Instant::now(), waker.clone()));
             }
             Poll::Ready(_) => {
-                let since = since.filter(|(_, waiting)| waiting.will_wake(waker));
-                self.waited = since.map(|(since, _)| (since.elapsed(), Instant::now()));
+                // A service that was ready before keeps the wait: it can be polled again before the call.
+                if let Some((since, waiting)) = since {
+                    self.waited = waiting.will_wake(waker).then(|| (since.elapsed(), Instant::now()));
+                }
             }
         }
         poll
@@ -77,7 +79,7 @@ impl ReadyTimer {
 /// The time in which a request follows the readiness that it waited for. A later one did not wait.
 const MAX_GAP: Duration = Duration::from_millis(20);
 /// The shortest wait of a caller that left. A layer that sheds load drops the service at once.
-const MIN_WAIT: Duration = Duration::from_millis(1);
+const MIN_WAIT: Duration = Duration::from_millis(10);
 
 impl Clone for ReadyTimer {
     fn clone(&self) -> Self {

@@ -26,6 +26,7 @@ pub(super) fn at_start(
     if let Some(address) = address {
         address.set_attributes(attributes);
     }
+    recorder.request_headers.attributes(head.headers()).for_each(|attribute| attributes.set(attribute));
     if let Some(hook) = &recorder.options.request_attributes {
         attributes.change(|attributes| hook(head, attributes));
     }

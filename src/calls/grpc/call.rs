@@ -70,7 +70,7 @@ impl Call {
         peer: Option<SocketAddr>,
     ) -> Self {
         Self {
-            active: count_active(recorder, &method),
+            active: catch_panic(|| count_active(recorder, &method)).flatten(),
             messages: recorder.tracks_messages().then(CallMessages::default),
             request_read: recorder.methods.is_undecided(&method).then(Arc::default),
             recorder: Arc::clone(recorder),
@@ -150,7 +150,7 @@ impl Call {
     /// make the method known, because something in front of a handler may read it as well.
     fn hide_unanswered_method(&self) {
         if self.http_status.is_none() && !self.has_read_request() {
-            self.hide_method();
+            catch_panic(|| self.hide_method());
         }
     }
 
@@ -259,6 +259,9 @@ impl Call {
         }
         let duration = self.span.elapsed();
         // Instruments, processors and layers can be the program's, and this is called in destructors.
+        if let Some(active) = self.active.take() {
+            catch_panic(|| active.instruments.add_active(&self.recorder.instruments, &active.name, -1));
+        }
         catch_panic(|| self.measure(status, duration));
         if self.recorder.options.access_log {
             let side = self.recorder.options.side;
@@ -266,26 +269,24 @@ impl Call {
             catch_panic(|| self.span.in_scope(log));
         }
         if self.span.is_recording() {
-            catch_panic(|| self.end_span(status, duration));
+            catch_panic(|| self.set_end(status));
+            catch_panic(|| self.span.end(duration));
         }
     }
 
     /// Records duration and counts, under a method that the program is known to have.
-    fn measure(&mut self, status: &CallStatus<'_>, duration: Duration) {
+    fn measure(&self, status: &CallStatus<'_>, duration: Duration) {
         let instruments = &self.recorder.instruments;
         let method = self.recorder.methods.metric_method(&self.method);
         method.instruments.record_duration(instruments, &method.name, status.code, duration);
-        if let Some(active) = self.active.take() {
-            active.instruments.add_active(instruments, &active.name, -1);
-        }
         if let Some(messages) = &self.messages {
             let (requests, responses) = (messages.requests().count, messages.responses().count);
             method.instruments.record_counts(instruments, &method.name, requests, responses);
         }
     }
 
-    /// Sets what is known only now, and ends the span after exactly the measured duration.
-    fn end_span(&self, status: &CallStatus<'_>, duration: Duration) {
+    /// Sets what is known only now. The span then ends after exactly the measured duration.
+    fn set_end(&self, status: &CallStatus<'_>) {
         attributes::status(self.recorder.conventions, status.code, |attribute| {
             self.span.set_attribute(attribute);
         });
@@ -301,7 +302,6 @@ impl Call {
                 self.span.set_attribute(attribute);
             });
         }
-        self.span.end(duration);
     }
 
     /// Records the captured headers. A trailers-only response has its trailers in the head.

@@ -20,8 +20,10 @@ use arc_swap::ArcSwap;
 
 use super::instruments::MethodInstruments;
 use super::options::Side;
+use crate::calls::headers::MAX_CALLER_TEXT;
 use crate::calls::intern::static_name;
 use crate::semconv;
+use crate::user_code::bounded_text::beginning;
 
 /// Returns the method's name in a request path: the path without its leading slash.
 pub(super) fn method_name(path: &str) -> &str {
@@ -127,7 +129,7 @@ impl Methods {
         if let Some(method) = self.known.load().get(name) {
             return Arc::clone(method);
         }
-        let method = Method::new(name, false);
+        let method = Method::new(beginning(name, MAX_CALLER_TEXT), false);
         if matches!(self.discovery, MethodDiscovery::Called) && !is_forwarded {
             self.remember(&method);
         }

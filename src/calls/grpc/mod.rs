@@ -116,8 +116,8 @@
 //! | | server | client |
 //! |---|---|---|
 //! | span | `pkg.Service/Method`, kind server | the same, kind client |
-//! | at its start | `rpc.system.name`, `rpc.method`, `server.address` and `server.port` of `:authority` | the same, of the [target](ClientLayer::target) |
-//! | while it lasts | `network.peer.address` and `.port`, captured headers and trailers | the same |
+//! | at its start | `rpc.system.name`, `rpc.method`, `server.address` and `server.port` of `:authority`, captured request headers | the same, of the [target](ClientLayer::target) |
+//! | while it lasts | `network.peer.address` and `.port`, captured response headers and trailers | the same |
 //! | at its end | `rpc.status_code`; `error.type` for an error | the same |
 //! | span status | `Error` for `UNKNOWN`, `DEADLINE_EXCEEDED`, `UNIMPLEMENTED`, `INTERNAL`, `UNAVAILABLE`, `DATA_LOSS` | `Error` for all but `OK` |
 //! | histogram, in s | `rpc.server.call.duration` | `rpc.client.call.duration` |

@@ -1,6 +1,6 @@
 //! The start of a call: its parent, its span and the method that it counts under.
 //!
-//! Attributes that a sampler may use are set when the span is created; the others (peer, captured metadata) only if
+//! Attributes that a sampler may use are set when the span is created; the others (the peer) only if
 //! it is recorded.
 
 use std::borrow::Cow;
@@ -107,8 +107,6 @@ impl<B> StartingCall for Starting<'_, B> {
         let Self { recorder, request, method, .. } = *self;
         let address = recorder.address(request);
         attributes::at_start(attributes, recorder, method, &RequestHead::new(request), address.as_ref());
-        let captured = recorder.request_headers.attributes(request.headers());
-        captured.for_each(|attribute| attributes.set(attribute));
     }
 
     fn late_attributes(&mut self, set: &mut dyn FnMut(KeyValue)) {

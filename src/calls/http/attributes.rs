@@ -56,7 +56,7 @@ pub(super) fn incoming_attributes<B>(
         attributes.push_shared(semconv::HTTP_ROUTE, &route.pattern);
     }
     let proxies = &recorder.options.trusted_proxies;
-    let address = proxies.host(headers).map(|host| address_of_authority(&host));
+    let address = proxies.host(headers).and_then(|host| address_of_authority(&host));
     if let Some(address) = address.or_else(|| address_of(request)) {
         address.set_attributes(attributes);
     }
@@ -103,7 +103,8 @@ pub(super) fn outgoing_attributes<B>(
         TargetAddress::Unknown => {}
     }
     let authority = target.authority.as_ref().map_or("", Authority::as_str);
-    attributes.push_text(semconv::URL_FULL, &url::redacted_url(request.uri(), target.scheme, authority));
+    let full = url::redacted_url(request.uri(), target.scheme, authority);
+    attributes.push_text(semconv::URL_FULL, beginning(&full, MAX_CALLER_TEXT));
     if let Some(template) = &target.template {
         attributes.push_shared(semconv::URL_TEMPLATE, template);
     }

@@ -244,7 +244,8 @@ impl Call {
             catch_panic(|| self.span.in_scope(|| self.log_access(duration)));
         }
         if self.span.is_recording() {
-            catch_panic(|| self.end_span(outcome, duration, error_type, learned));
+            catch_panic(|| self.set_end(outcome, error_type, learned));
+            catch_panic(|| self.span.end(duration));
         }
     }
 
@@ -294,11 +295,10 @@ impl Call {
         }
     }
 
-    /// Sets what is known only now, and ends the span after exactly the measured duration.
-    fn end_span(
+    /// Sets what is known only now. The span then ends after exactly the measured duration.
+    fn set_end(
         &self,
         outcome: &Outcome,
-        duration: Duration,
         error_type: Option<Cow<'static, str>>,
         learned: Option<Arc<KnownRoute>>,
     ) {
@@ -327,7 +327,6 @@ impl Call {
             }
         }
         self.span.set_attributes(error_type.map(|error_type| KeyValue::new(semconv::ERROR_TYPE, error_type)));
-        self.span.end(duration);
     }
 }
 

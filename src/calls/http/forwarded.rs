@@ -198,7 +198,10 @@ fn parse_ip(text: &str) -> Option<IpAddr> {
 
 /// Returns `true` for the number of a port, and for one that is hidden (`_a1`, RFC 7239, 6.2).
 fn is_port(text: &str) -> bool {
-    text.parse::<u16>().is_ok() || text.starts_with('_')
+    let is_hidden = |rest: &str| {
+        !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+    };
+    text.parse::<u16>().is_ok_and(|_| !text.starts_with('+')) || text.strip_prefix('_').is_some_and(is_hidden)
 }
 
 /// The headers that are older than `Forwarded`.

@@ -215,8 +215,8 @@ fn target_of<B>(recorder: &CallRecorder, request: &Request<B>) -> Target {
     let uri = request.uri();
     let scheme = uri.scheme_str().and_then(attributes::known_scheme).unwrap_or("http");
     let host = || {
-        let host = request.headers().get(http::header::HOST)?;
-        http::uri::Authority::try_from(host.as_bytes()).ok()
+        let host = request.headers().get(http::header::HOST)?.as_bytes();
+        (host.len() <= address::MAX_AUTHORITY).then(|| http::uri::Authority::try_from(host).ok()).flatten()
     };
     let authority = uri.authority().cloned().or_else(host);
     let address = authority.as_ref().map(|authority| recorder.target_address(scheme, authority));
